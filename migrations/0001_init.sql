@@ -18,6 +18,7 @@ create table channel (
   handle text not null check (handle = lower(handle) and length(handle) between 2 and 24),
   wanted boolean not null default true,           -- somebody wants it connected
   overlay_key_version integer not null default 1, -- the overlay key is derived from the master key and this number
+  sign_key bytea,              -- the channel's own sign-server key, encrypted under the channel's key; null: the installation's
   created_at timestamptz not null default now(),
   unique (provider, handle)
 );

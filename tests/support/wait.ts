@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How long a condition may take unless the test says otherwise, in milliseconds. */
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -14,9 +14,12 @@ export interface WaitOptions {
 
 /**
  * Resolves with the probe's value as soon as it is truthy; tests wait on conditions with it, never on time.
- * A probe that throws counts as "not yet". Rejects after `timeoutMs`, naming what was waited for and the probe's last error.
+ * A probe that throws counts as 'not yet'. Rejects after `timeoutMs`, naming what was waited for and the probe's last error.
  */
-export async function waitFor<T>(probe: () => T | Promise<T>, options: WaitOptions = {}): Promise<NonNullable<T>> {
+export async function waitFor<T>(
+  probe: () => T | Promise<T>,
+  options: WaitOptions = {},
+): Promise<NonNullable<T>> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;
@@ -29,7 +32,9 @@ export async function waitFor<T>(probe: () => T | Promise<T>, options: WaitOptio
       lastError = error;
     }
     if (performance.now() >= deadline) {
-      throw new Error(`waited ${timeoutMs} ms in vain for ${options.message ?? "the condition"}`, { cause: lastError });
+      throw new Error(`waited ${timeoutMs} ms in vain for ${options.message ?? 'the condition'}`, {
+        cause: lastError,
+      });
     }
     await sleep(POLL_INTERVAL_MS);
   }

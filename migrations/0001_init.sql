@@ -91,10 +91,14 @@ create table subject_key (
   created_at timestamptz not null default now()
 );
 
+-- What the storage worker writes (from here on: members, events, rollups) has no foreign keys to channel, stream and
+-- session. Events may reach the database before the rows of their session do (it was away when the session began), and
+-- an event must never wait for them; and a key check would lock the stream's row against ingest with every batch.
+
 -- A viewer known from events, per channel. Found by a keyed hash of the provider's user id, never by handle.
 create table audience_member (
   id uuid primary key,
-  channel_id uuid not null references channel (id),
+  channel_id uuid not null,
   provider text not null check (provider in ('TIKTOK', 'PLATFORM')),
   user_hash bytea not null check (octet_length(user_hash) = 16),
   handle_hash bytea not null check (octet_length(handle_hash) = 16),
@@ -164,10 +168,15 @@ begin
   raise exception 'events are append-only: % refused', tg_op using errcode = 'insufficient_privilege';
 end
 $$;
+-- The row trigger is cloned to every partition. Truncation triggers are not, so each partition gets its own below.
 create trigger event_append_only before update or delete on event
   for each row execute function refuse_event_change();
+create trigger event_no_truncate before truncate on event
+  for each statement execute function refuse_event_change();
+grant select, update, delete, truncate on event to tallylight_retention;
 
--- Makes the partition of one day (UTC) if it is missing. Safe to call from two processes at once.
+-- Makes the partition of one day (UTC) if it is missing, and says whether it did. Safe to call from two processes at
+-- once. Made apart and then attached: that does not lock readers and writers of the other partitions out.
 create function ensure_event_partition(day date) returns boolean language plpgsql as $$
 declare
   part text := 'event_' || to_char(day, 'YYYYMMDD');
@@ -175,17 +184,18 @@ begin
   if to_regclass(part) is not null then return false; end if;
   perform pg_advisory_xact_lock(hashtext('tallylight event partition'));
   if to_regclass(part) is not null then return false; end if;
-  execute format('create table %I partition of event for values from (%L) to (%L)',
+  execute format('create table %I (like event including defaults including constraints)', part);
+  execute format('create trigger event_no_truncate before truncate on %I for each statement execute function refuse_event_change()', part);
+  execute format('grant select, update, delete, truncate on %I to tallylight_retention', part);
+  execute format('alter table event attach partition %I for values from (%L) to (%L)',
     part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
-  execute format('create trigger %I before truncate on %I for each statement execute function refuse_event_change()',
-    part || '_no_truncate', part);
   return true;
 end
 $$;
 
 -- Rollups, kept by the statement that inserts the events, from the rows really inserted. Replays do not count.
 create table stream_total (
-  stream_id uuid primary key references stream (id),
+  stream_id uuid primary key,
   channel_id uuid not null,
   events bigint not null default 0,
   chats bigint not null default 0,
@@ -205,7 +215,7 @@ create table stream_total (
 );
 
 create table stream_minute (
-  stream_id uuid not null references stream (id),
+  stream_id uuid not null,
   minute timestamptz not null,
   events bigint not null default 0,
   chats bigint not null default 0,
@@ -221,7 +231,7 @@ create table stream_minute (
 );
 
 create table stream_gifter (
-  stream_id uuid not null references stream (id),
+  stream_id uuid not null,
   member_id uuid not null,
   gifts bigint not null,
   coins bigint not null,
@@ -232,7 +242,7 @@ create index stream_gifter_top on stream_gifter (stream_id, coins desc, member_i
 
 -- The highest sequence stored per channel: where a bus that forgot continues.
 create table channel_sequence (
-  channel_id uuid primary key references channel (id),
+  channel_id uuid primary key,
   last_sequence bigint not null
 );
 

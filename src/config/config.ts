@@ -1,0 +1,110 @@
+import type { LogLevel } from '../lib/logger.ts';
+import type { Secret } from './secret.ts';
+import type { VariableValues } from './variables.ts';
+
+/** The whole configuration, frozen. Names end in their unit. */
+export interface Config {
+  readonly database: {
+    /** Null: the embedded PostgreSQL. */
+    readonly url: Secret | null;
+    readonly poolMax: number;
+    readonly statementTimeoutMs: number;
+  };
+  readonly bus: {
+    /** Null: the in-process bus. */
+    readonly redisUrl: Secret | null;
+    readonly keyPrefix: string;
+    readonly groupPrefix: string;
+    readonly shards: number;
+    readonly streamEventsMax: number;
+  };
+  readonly dataDir: string;
+  /** Null: kept in the data folder. */
+  readonly masterKey: Secret | null;
+  readonly api: {
+    readonly host: string;
+    readonly port: number;
+    /** Null: made from host and port. */
+    readonly publicUrl: string | null;
+    readonly allowedOrigins: readonly string[];
+    readonly metricsToken: Secret | null;
+  };
+  readonly tiktok: {
+    readonly provider: 'direct' | 'euler';
+    readonly signUrl: string;
+    readonly signKey: Secret | null;
+    readonly signRatePerMinute: number;
+    readonly webHost: string;
+    readonly webcastHost: string;
+  };
+  readonly ingest: {
+    readonly silenceMs: number;
+    readonly backoffMinMs: number;
+    readonly backoffMaxMs: number;
+    readonly offlinePollMs: number;
+    readonly leaseMs: number;
+  };
+  readonly storage: {
+    readonly batchMax: number;
+    readonly lingerMs: number;
+  };
+  /** Null: the command's own default. */
+  readonly logLevel: LogLevel | null;
+  readonly development: boolean;
+}
+
+/** The tree made of the variables' values. */
+export function configOf(values: VariableValues): Config {
+  return freeze({
+    database: {
+      url: values.DATABASE_URL,
+      poolMax: values.TALLYLIGHT_POOL_MAX,
+      statementTimeoutMs: values.TALLYLIGHT_STATEMENT_TIMEOUT_MS,
+    },
+    bus: {
+      redisUrl: values.REDIS_URL,
+      keyPrefix: values.TALLYLIGHT_BUS_PREFIX,
+      groupPrefix: values.TALLYLIGHT_BUS_GROUP_PREFIX,
+      shards: values.TALLYLIGHT_BUS_SHARDS,
+      streamEventsMax: values.TALLYLIGHT_BUS_STREAM_EVENTS_MAX,
+    },
+    dataDir: values.TALLYLIGHT_DATA_DIR,
+    masterKey: values.TALLYLIGHT_MASTER_KEY,
+    api: {
+      host: values.TALLYLIGHT_HOST,
+      port: values.TALLYLIGHT_PORT,
+      publicUrl: values.TALLYLIGHT_PUBLIC_URL,
+      allowedOrigins: values.TALLYLIGHT_ALLOWED_ORIGINS,
+      metricsToken: values.TALLYLIGHT_METRICS_TOKEN,
+    },
+    tiktok: {
+      provider: values.TIKTOK_PROVIDER,
+      signUrl: values.TIKTOK_SIGN_URL,
+      signKey: values.TIKTOK_SIGN_KEY,
+      signRatePerMinute: values.TIKTOK_SIGN_RATE_PER_MINUTE,
+      webHost: values.TIKTOK_WEB_HOST,
+      webcastHost: values.TIKTOK_WEBCAST_HOST,
+    },
+    ingest: {
+      silenceMs: values.TALLYLIGHT_SILENCE_MS,
+      backoffMinMs: values.TALLYLIGHT_BACKOFF_MIN_MS,
+      backoffMaxMs: values.TALLYLIGHT_BACKOFF_MAX_MS,
+      offlinePollMs: values.TALLYLIGHT_OFFLINE_POLL_MS,
+      leaseMs: values.TALLYLIGHT_LEASE_MS,
+    },
+    storage: {
+      batchMax: values.TALLYLIGHT_STORAGE_BATCH_MAX,
+      lingerMs: values.TALLYLIGHT_STORAGE_LINGER_MS,
+    },
+    logLevel: values.TALLYLIGHT_LOG_LEVEL,
+    development: values.TALLYLIGHT_DEVELOPMENT,
+  });
+}
+
+/** Freezes a tree of plain objects and lists; secrets guard themselves. */
+function freeze<T extends object>(tree: T): T {
+  for (const branch of Object.values(tree)) {
+    if (typeof branch === 'object' && branch !== null) freeze(branch);
+  }
+  return Object.freeze(tree);
+}

@@ -1,0 +1,264 @@
+import {
+  choice,
+  flag,
+  logLevel,
+  origins,
+  secretText,
+  secretUrl,
+  text,
+  url,
+  type Variable,
+  wholeNumber,
+} from './variable.ts';
+
+const DAY_MS = 86_400_000;
+
+const SERVERS = 'Servers and data';
+const API = 'API';
+const TIKTOK = 'TikTok';
+const INGEST = 'Ingest';
+const BUS = 'Event bus';
+const STORAGE = 'Database and storage';
+const PROCESS = 'Process';
+
+/** `host` or `host:port`; no scheme, no path. */
+const HOST_PATTERN = /^[a-z0-9.-]{1,253}(:\d{1,5})?$/i;
+const HOST_ALLOWED = 'a host name, with a port if need be, such as www.tiktok.com or 127.0.0.1:8080';
+
+/** A word that may stand in Redis keys and group names. */
+const PREFIX_PATTERN = /^[a-z0-9_-]{1,32}$/;
+const PREFIX_ALLOWED = '1 to 32 of the characters a-z, 0-9, _ and -';
+
+/** Visible ASCII without spaces: what a header can carry. */
+const TOKEN_PATTERN = /^[\x21-\x7e]{16,512}$/;
+const TOKEN_ALLOWED = '16 to 512 visible ASCII characters without spaces';
+
+/**
+ * Every environment variable that Tallylight reads: the one table behind the parser, `.env.example` and
+ * `docs/configuration.md`. Durations and sizes carry their unit at the end of the name.
+ */
+export const VARIABLES = {
+  DATABASE_URL: secretUrl({
+    section: SERVERS,
+    description:
+      'PostgreSQL 15 to 18 to use. Unset: `start` runs its own PostgreSQL in the data folder. `api`, `ingest` and `worker` need it.',
+    defaultText: null,
+    protocols: ['postgres:', 'postgresql:'],
+  }),
+  REDIS_URL: secretUrl({
+    section: SERVERS,
+    description:
+      'Redis 7 or Valkey to use as the event bus. Unset: `start` uses an in-process bus. `api`, `ingest` and `worker` need it.',
+    defaultText: null,
+    protocols: ['redis:', 'rediss:'],
+  }),
+  TALLYLIGHT_DATA_DIR: text({
+    section: SERVERS,
+    description: 'Folder for the embedded database and the master key file. Kept between runs; back it up.',
+    defaultText: './data',
+    allowed: 'a path',
+    pattern: /^[^\0]{1,4096}$/,
+  }),
+  TALLYLIGHT_MASTER_KEY: secretText({
+    section: SERVERS,
+    description:
+      'The key that wraps every data key and from which access keys are derived. Unset: made once and kept in the data folder. Lose it and personal data is unreadable for good.',
+    defaultText: null,
+    allowed: '32 bytes in base64 (44 characters), for example from: openssl rand -base64 32',
+    pattern: /^[A-Za-z0-9+/]{43}=$/,
+  }),
+
+  TALLYLIGHT_HOST: text({
+    section: API,
+    description: 'Address the API listens on. Anything but loopback belongs behind a proxy that speaks TLS.',
+    defaultText: '127.0.0.1',
+    allowed: 'a host name or an address',
+    pattern: /^[a-z0-9.:_-]{1,253}$/i,
+  }),
+  TALLYLIGHT_PORT: wholeNumber({
+    section: API,
+    description: 'Port the API listens on; 0 takes any free one.',
+    defaultText: '4400',
+    min: 0,
+    max: 65_535,
+  }),
+  TALLYLIGHT_PUBLIC_URL: url({
+    section: API,
+    description:
+      'How others reach the API, for the addresses it prints and hands out. Unset: made from host and port.',
+    defaultText: null,
+    protocols: ['http:', 'https:'],
+  }),
+  TALLYLIGHT_ALLOWED_ORIGINS: origins({
+    section: API,
+    description: 'Web pages of other origins that may call the API. Its own pages always may.',
+    defaultText: '',
+  }),
+  TALLYLIGHT_METRICS_TOKEN: secretText({
+    section: API,
+    description:
+      'Bearer token that opens /metrics beside the owner key, so that a scraper needs nothing more.',
+    defaultText: null,
+    allowed: TOKEN_ALLOWED,
+    pattern: TOKEN_PATTERN,
+  }),
+
+  TIKTOK_PROVIDER: choice({
+    section: TIKTOK,
+    description:
+      'How rooms are found and connections are signed: `direct` asks TikTok for the room itself, `euler` asks the sign service for all of it.',
+    defaultText: 'direct',
+    words: ['direct', 'euler'],
+  }),
+  TIKTOK_SIGN_URL: url({
+    section: TIKTOK,
+    description: 'Base address of the sign service.',
+    defaultText: 'https://tiktok.eulerstream.com',
+    protocols: ['http:', 'https:'],
+  }),
+  TIKTOK_SIGN_KEY: secretText({
+    section: TIKTOK,
+    description:
+      'Your key at the sign service. Unset: its anonymous tier, which allows only a few connections.',
+    defaultText: null,
+    allowed: '8 to 512 visible ASCII characters without spaces',
+    pattern: /^[\x21-\x7e]{8,512}$/,
+  }),
+  TIKTOK_SIGN_RATE_PER_MINUTE: wholeNumber({
+    section: TIKTOK,
+    description: 'Requests to the sign service per minute and key, shared by all workers.',
+    defaultText: '10',
+    min: 1,
+    max: 10_000,
+  }),
+  TIKTOK_WEB_HOST: text({
+    section: TIKTOK,
+    description: "Host of TikTok's web pages. Point it at a simulator to try things out.",
+    defaultText: 'www.tiktok.com',
+    allowed: HOST_ALLOWED,
+    pattern: HOST_PATTERN,
+  }),
+  TIKTOK_WEBCAST_HOST: text({
+    section: TIKTOK,
+    description: "Host of TikTok's Webcast routes.",
+    defaultText: 'webcast.tiktok.com',
+    allowed: HOST_ALLOWED,
+    pattern: HOST_PATTERN,
+  }),
+
+  TALLYLIGHT_SILENCE_MS: wholeNumber({
+    section: INGEST,
+    description: 'A connection silent for this long counts as stalled and is opened anew.',
+    defaultText: '45000',
+    min: 1_000,
+    max: 600_000,
+  }),
+  TALLYLIGHT_BACKOFF_MIN_MS: wholeNumber({
+    section: INGEST,
+    description:
+      'Pause before the first attempt to reconnect; it doubles with each attempt, with 20 % jitter.',
+    defaultText: '1000',
+    min: 10,
+    max: 60_000,
+  }),
+  TALLYLIGHT_BACKOFF_MAX_MS: wholeNumber({
+    section: INGEST,
+    description: 'Longest pause between two attempts to reconnect.',
+    defaultText: '60000',
+    min: 10,
+    max: 3_600_000,
+  }),
+  TALLYLIGHT_OFFLINE_POLL_MS: wholeNumber({
+    section: INGEST,
+    description: 'How often a channel that is not live is looked at again.',
+    defaultText: '60000',
+    min: 1_000,
+    max: DAY_MS,
+  }),
+  TALLYLIGHT_LEASE_MS: wholeNumber({
+    section: INGEST,
+    description:
+      "How long a worker's hold on a room lasts without renewal; after that another worker takes over.",
+    defaultText: '10000',
+    min: 1_000,
+    max: 300_000,
+  }),
+
+  TALLYLIGHT_BUS_PREFIX: text({
+    section: BUS,
+    description: 'Prefix of every Redis key and topic, so that installations can share one Redis.',
+    defaultText: 'tallylight',
+    allowed: PREFIX_ALLOWED,
+    pattern: PREFIX_PATTERN,
+  }),
+  TALLYLIGHT_BUS_GROUP_PREFIX: text({
+    section: BUS,
+    description: 'Prefix of consumer group names.',
+    defaultText: 'tallylight',
+    allowed: PREFIX_ALLOWED,
+    pattern: PREFIX_PATTERN,
+  }),
+  TALLYLIGHT_BUS_SHARDS: wholeNumber({
+    section: BUS,
+    description: 'Streams that channels are spread over. The same for all processes of an installation.',
+    defaultText: '8',
+    min: 1,
+    max: 256,
+  }),
+  TALLYLIGHT_BUS_STREAM_EVENTS_MAX: wholeNumber({
+    section: BUS,
+    description: 'Events a stream keeps, roughly. A consumer further behind than this loses events.',
+    defaultText: '100000',
+    min: 1_000,
+    max: 100_000_000,
+  }),
+
+  TALLYLIGHT_POOL_MAX: wholeNumber({
+    section: STORAGE,
+    description: 'Connections to PostgreSQL per process.',
+    defaultText: '10',
+    min: 2,
+    max: 500,
+  }),
+  TALLYLIGHT_STATEMENT_TIMEOUT_MS: wholeNumber({
+    section: STORAGE,
+    description: 'PostgreSQL gives up a statement that takes longer than this.',
+    defaultText: '15000',
+    min: 100,
+    max: 3_600_000,
+  }),
+  TALLYLIGHT_STORAGE_BATCH_MAX: wholeNumber({
+    section: STORAGE,
+    description: 'Events stored in one transaction at most.',
+    defaultText: '500',
+    min: 1,
+    max: 10_000,
+  }),
+  TALLYLIGHT_STORAGE_LINGER_MS: wholeNumber({
+    section: STORAGE,
+    description: 'How long the storage worker waits for a fuller batch.',
+    defaultText: '20',
+    min: 0,
+    max: 5_000,
+  }),
+
+  TALLYLIGHT_LOG_LEVEL: logLevel({
+    section: PROCESS,
+    description: 'How much is logged. Unset: `warn` for `start`, `info` for everything else.',
+    defaultText: null,
+  }),
+  TALLYLIGHT_DEVELOPMENT: flag({
+    section: PROCESS,
+    description:
+      'For work on Tallylight itself: error answers carry stacks and the schema may be asked for. Never in production.',
+    defaultText: 'false',
+  }),
+} as const satisfies Readonly<Record<string, Variable<unknown>>>;
+
+/** The name of an environment variable of ours. */
+export type VariableName = keyof typeof VARIABLES;
+
+/** What each variable's text becomes. */
+export type VariableValues = {
+  readonly [Name in VariableName]: (typeof VARIABLES)[Name] extends Variable<infer Value> ? Value : never;
+};

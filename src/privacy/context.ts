@@ -1,0 +1,20 @@
+import type { ChannelId, MemberId } from '../lib/ids.ts';
+
+/** Whose key seals a value: an audience member's, or a channel's for data about nobody in particular. */
+export type SubjectId = MemberId | ChannelId;
+
+/**
+ * The contexts of `seal` and `open`: one per encrypted column, naming the row. The subject is bound by the key itself.
+ * Changing one makes everything sealed before unreadable.
+ */
+export const sealContext = {
+  /** `event.personal`. @see splitPayload */
+  event: (eventId: string): string => `event.personal\n${eventId}`,
+  /** `audience_member.profile`. @see MemberProfile */
+  profile: (memberId: MemberId): string => `audience_member.profile\n${memberId}`,
+  /** `member_handle.handle`. */
+  handle: (memberId: MemberId, handleHash: Buffer): string =>
+    `member_handle.handle\n${memberId}\n${handleHash.toString('hex')}`,
+  /** `channel.sign_key`. */
+  signKey: (channelId: ChannelId): string => `channel.sign_key\n${channelId}`,
+} as const;

@@ -1,0 +1,155 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Kysely } from 'kysely';
+import { Registry } from 'prom-client';
+import { createInProcessBus } from '../bus/in-process-bus.ts';
+import type { EventBus } from '../bus/port.ts';
+import { createRedisBus } from '../bus/redis-bus.ts';
+import type { Config } from '../config/config.ts';
+import { createDatabase, type Database } from '../db/connect.ts';
+import { startEmbeddedPostgres } from '../db/embedded-postgres.ts';
+import { migrate, requireCurrentSchema } from '../db/migrate.ts';
+import { acquireProcessLock } from '../db/process-lock.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/logger.ts';
+import { loadOrCreateMasterKey, type MasterKey, parseMasterKey } from '../privacy/master-key.ts';
+import { checkMasterKey, createVault, type Vault } from '../privacy/vault.ts';
+import { RefusedError, UsageError } from './exit-code.ts';
+import type { Parts } from './parts.ts';
+
+/** Where the migrations are, wherever the process was started. */
+export const MIGRATIONS_DIRECTORY = fileURLToPath(new URL('../../migrations', import.meta.url));
+
+/** The master key's file in the data folder. */
+const MASTER_KEY_FILE = 'master.key';
+
+/** How long the embedded PostgreSQL may take to write out and stop, in milliseconds. */
+const STOP_POSTGRES_MS = 2_000;
+const STOP_CONNECTIONS_MS = 300;
+
+/** What every process stands on. */
+export interface Foundation {
+  readonly db: Kysely<Database>;
+  readonly bus: EventBus;
+  readonly vault: Vault;
+  readonly masterKey: MasterKey;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly connectionString: string;
+}
+
+interface FoundationRequest {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Names the process to PostgreSQL. */
+  readonly command: string;
+}
+
+/**
+ * The foundation of the process that runs everything: it brings its own PostgreSQL and bus where none are configured,
+ * and migrates.
+ */
+export async function openOwnFoundation(parts: Parts, request: FoundationRequest): Promise<Foundation> {
+  const { config, logger } = request;
+  const masterKey = await masterKeyOf(config);
+  const connectionString = config.database.url?.reveal() ?? (await startPostgres(parts, request));
+  await migrate({ connectionString, directory: MIGRATIONS_DIRECTORY, logger });
+  if (config.database.url !== null && config.bus.redisUrl === null)
+    await lockDatabase(parts, connectionString);
+  return connect(parts, request, { masterKey, connectionString });
+}
+
+/**
+ * The foundation of a process that shares its work with others: PostgreSQL and Redis are given, and somebody has migrated.
+ * @throws UsageError when one of the two is not configured.
+ * @throws SchemaOutdatedError when nobody has migrated.
+ */
+export async function openSharedFoundation(parts: Parts, request: FoundationRequest): Promise<Foundation> {
+  const { config, command } = request;
+  const missing = [
+    ...(config.database.url === null ? ['DATABASE_URL'] : []),
+    ...(config.bus.redisUrl === null ? ['REDIS_URL'] : []),
+  ];
+  if (config.database.url === null || missing.length > 0) {
+    throw new UsageError(
+      `\`tallylight ${command}\` works together with other processes and needs ${missing.join(' and ')}. To run everything in one process without servers: tallylight start`,
+    );
+  }
+  const masterKey = await masterKeyOf(config);
+  const connectionString = config.database.url.reveal();
+  await requireCurrentSchema({ connectionString, directory: MIGRATIONS_DIRECTORY });
+  return connect(parts, request, { masterKey, connectionString });
+}
+
+/** The configured master key, or the one in the data folder, which is made when there is none. */
+export function masterKeyOf(config: Config): Promise<MasterKey> | MasterKey {
+  if (config.masterKey !== null) return parseMasterKey(config.masterKey.reveal());
+  return loadOrCreateMasterKey(join(config.dataDir, MASTER_KEY_FILE));
+}
+
+async function connect(
+  parts: Parts,
+  { config, logger, clock, command }: FoundationRequest,
+  { masterKey, connectionString }: { readonly masterKey: MasterKey; readonly connectionString: string },
+): Promise<Foundation> {
+  const db = await parts.start(
+    { name: 'database connections', stopMaxMs: STOP_CONNECTIONS_MS },
+    () =>
+      createDatabase({
+        connectionString,
+        poolMax: config.database.poolMax,
+        statementTimeoutMs: config.database.statementTimeoutMs,
+        applicationName: `tallylight ${command} ${hostname()}`,
+      }),
+    (started) => started.destroy(),
+  );
+  await checkMasterKey({ db, masterKey });
+  const bus = await parts.start(
+    { name: 'bus', stopMaxMs: STOP_CONNECTIONS_MS },
+    () => createBus(config, logger, clock),
+    (started) => started.close(),
+  );
+  const vault = createVault({ db, masterKey, clock });
+  return { db, bus, vault, masterKey, clock, logger, registry: new Registry(), connectionString };
+}
+
+async function startPostgres(parts: Parts, { config, logger }: FoundationRequest): Promise<string> {
+  const postgres = await parts.start(
+    { name: 'embedded PostgreSQL', stopMaxMs: STOP_POSTGRES_MS },
+    () => startEmbeddedPostgres({ dataDir: config.dataDir, logger }),
+    (started) => started.stop(),
+  );
+  return postgres.connectionString;
+}
+
+function createBus(config: Config, logger: Logger, clock: Clock): EventBus | Promise<EventBus> {
+  const { redisUrl, keyPrefix, groupPrefix, shards, streamEventsMax } = config.bus;
+  if (redisUrl === null) return createInProcessBus({ clock, streamEventsMax });
+  return createRedisBus({
+    url: redisUrl.reveal(),
+    keyPrefix,
+    groupPrefix,
+    shards,
+    streamEventsMax,
+    clock,
+    logger,
+  });
+}
+
+/** With an in-process bus a second process would see none of our events, and both would number them. */
+async function lockDatabase(parts: Parts, connectionString: string): Promise<void> {
+  const lock = await acquireProcessLock({ connectionString });
+  if (lock === null) {
+    throw new RefusedError(
+      'another Tallylight without REDIS_URL already uses this database. Stop it first, or give both the same REDIS_URL.',
+    );
+  }
+  await parts.start(
+    { name: 'database lock', stopMaxMs: STOP_CONNECTIONS_MS },
+    () => lock,
+    (held) => held.release(),
+  );
+}

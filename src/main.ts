@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+import process from 'node:process';
+
+/** The oldest Node that runs Tallylight: type stripping without a flag, and `Symbol.asyncDispose`. */
+const NODE_MAJOR_MIN = 24;
+
+/** Ends the process at once. Only this file does. */
+function exit(code: number): never {
+  process.exit(code);
+}
+
+if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
+  process.stderr.write(
+    `Tallylight needs Node ${NODE_MAJOR_MIN} and this is ${process.versions.node}: start it with npm (npm start, npm run tallylight), which brings the right one.\n`,
+  );
+  exit(2);
+}
+
+// Imported after the look at the version: an older Node would stumble over the first modern line in there.
+const { runCommandLine } = await import('./cli/run.ts');
+const { reportCrash } = await import('./cli/crash.ts');
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // The second request means now.
+    if (stop.signal.aborted) exit(signal === 'SIGINT' ? 130 : 143);
+    stop.abort();
+  });
+}
+
+const note = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+// A promise that nobody awaited or an error that nobody caught is a bug: what the process still does cannot be trusted.
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.once(event, (error: unknown) => {
+    reportCrash(error, note);
+    exit(1);
+  });
+}
+// The reader of our output went away (as in `tallylight doctor | head`): nothing is left to be told.
+process.stdout.on('error', () => exit(0));
+
+const code = await runCommandLine({
+  args: process.argv.slice(2),
+  env: process.env,
+  print: (line) => process.stdout.write(`${line}\n`),
+  note,
+  stopRequested: stop.signal,
+});
+// Whatever a part left behind (a socket, a timer) must not keep a stopped process alive.
+process.stdout.write('', () => exit(code));

@@ -43,12 +43,13 @@ $$;
 
 -- event_page_by_{channel,type,session,member,coins}_{asc,desc}:
 --   a_channel_id      always; rows of other channels are never returned, whatever the other filters say
---   a_stream_id, a_session_id, a_member_id, a_trigger_ids, a_coins_min   filters, null for none
+--   a_stream_id, a_session_id, a_member_id, a_trigger_ids   filters, null for none
+--   a_coins_min       leaves out gifts (trigger 2) whose streak has come to less; concerns nothing but gifts
 --   a_from, a_to      occurred at or after, and before
 --   a_after_at, a_after_sequence   the last row of the page before, null for the first page
 --   a_replays         with events of replays
 --   a_rows_max        rows at most
--- The filter a function is named after must not be null; `coins` needs a minimum of 100 at least.
+-- The filter a function is named after must not be null. `coins` gives only gifts and needs a minimum of 100 at least.
 do $migration$
 declare
   kind record;
@@ -93,7 +94,7 @@ begin
                 and (a_session_id is null or e.session_id = a_session_id)
                 and (a_member_id is null or e.member_id = a_member_id)
                 and (a_trigger_ids is null or e.trigger_id = any (a_trigger_ids))
-                and (a_coins_min is null or e.streak_coins >= a_coins_min)
+                and (a_coins_min is null or e.trigger_id <> 2 or e.streak_coins >= a_coins_min)
               order by e.occurred_at %2$s, e.sequence %2$s limit a_rows_max
             ) as page
             order by page.occurred_at %2$s, page.sequence %2$s limit a_rows_max;

@@ -21,7 +21,7 @@ export interface EventPageQuery {
   readonly sessionId: SessionId | null;
   readonly memberId: MemberId | null;
   readonly triggerIds: readonly number[] | null;
-  /** Holds against what the gift's streak has come to, so nothing but gifts passes. */
+  /** Leaves out gifts whose streak has come to less; concerns nothing but gifts. */
   readonly coinsMin: number | null;
   /** Occurred at or after. */
   readonly from: number | null;
@@ -81,16 +81,15 @@ interface RawEvent {
 }
 
 /**
- * A page of stored events, by (occurred_at, sequence). One index is walked per page and, for several types, one part of it
- * per type; the functions of migration 0002 hold the plans.
+ * A page of stored events, by (occurred_at, sequence). As a rule one index is walked per page and, for several types, one
+ * part of it per type; the functions of migration 0002 hold the plans.
  */
 export async function selectEventPage(
   db: Kysely<Database>,
   query: EventPageQuery,
 ): Promise<readonly EventRow[]> {
-  const direction = sql.raw(query.order === 'ASC' ? 'asc' : 'desc');
-  const { walk, triggerIds } = chooseWalk(query);
-  const page = sql.raw(`event_page_by_${walk}_${query.order === 'ASC' ? 'asc' : 'desc'}`);
+  const direction = sql.raw(query.order);
+  const pages = chooseWalks(query).map((walk) => sql`select * from ${pageFunction(query, walk)}`);
   const result = await sql<RawEvent>`
     /* selectEventPage */
     select e.event_id, e.channel_id, e.stream_id, e.session_id, e.trigger_id, e.provider, e.source, e.history,
@@ -99,29 +98,45 @@ export async function selectEventPage(
       (extract(epoch from e.ingested_at) * 1000)::float8 as ingested_ms,
       ${query.personal ? sql`e.personal` : sql`null::bytea`} as personal, e.personal is not null as has_personal,
       coalesce(e.occurred_at <= r.redacted_before and e.trigger_id = any(${TEXT_TRIGGER_IDS}::smallint[]), false) as redacted
-    from ${page}(
-      ${uuidFromId(query.channelId)}, ${uuidOrNull(query.streamId)}, ${uuidOrNull(query.sessionId)},
-      ${uuidOrNull(query.memberId)}, ${triggerIds}::smallint[], ${query.coinsMin}::bigint,
-      coalesce(${timeOrNull(query.from)}, '-infinity'), coalesce(${timeOrNull(query.to)}, 'infinity'),
-      ${timeOrNull(query.after?.occurredAt ?? null)}, ${query.after?.sequence ?? null}::bigint,
-      ${query.replays}, ${query.rowsMax}) as e
+    from (${sql.join(pages, sql` union all `)}) as e
     left join message_redaction as r on r.channel_id = e.channel_id and r.member_id = e.member_id
-    order by e.occurred_at ${direction}, e.sequence ${direction}
+    order by e.occurred_at ${direction}, e.sequence ${direction} limit ${query.rowsMax}
   `.execute(db);
   return result.rows.map(eventOf);
 }
 
+const GIFT: number = TRIGGER_IDS.GIFT;
 /** Types whose words a deletion by the provider takes back. */
 const TEXT_TRIGGER_IDS: readonly number[] = [TRIGGER_IDS.CHAT, TRIGGER_IDS.QUESTION];
 
-/** The index that reads least for these filters. Any would be right; see the migration. */
-function chooseWalk(query: EventPageQuery): { walk: string; triggerIds: readonly number[] | null } {
+/** An index to walk, and for which types. */
+interface Walk {
+  readonly index: 'channel' | 'type' | 'session' | 'member' | 'coins';
+  readonly triggerIds: readonly number[] | null;
+}
+
+/** The indexes that read least for these filters; any would be right. Two when small gifts are to be left out of a mixture. */
+function chooseWalks(query: EventPageQuery): readonly Walk[] {
   const { triggerIds, coinsMin } = query;
-  if (query.memberId !== null) return { walk: 'member', triggerIds };
-  if (coinsMin !== null && coinsMin >= INDEXED_COINS_MIN) return { walk: 'coins', triggerIds };
-  if (coinsMin !== null) return { walk: 'type', triggerIds: triggerIds ?? [TRIGGER_IDS.GIFT] };
-  if (triggerIds !== null) return { walk: 'type', triggerIds };
-  return { walk: query.sessionId === null ? 'channel' : 'session', triggerIds };
+  if (query.memberId !== null) return [{ index: 'member', triggerIds }];
+  if (coinsMin !== null && coinsMin >= INDEXED_COINS_MIN && (triggerIds?.includes(GIFT) ?? true)) {
+    const others = (triggerIds ?? Object.values(TRIGGER_IDS)).filter((id) => id !== GIFT);
+    const gifts: Walk = { index: 'coins', triggerIds: null };
+    return others.length === 0 ? [gifts] : [gifts, { index: 'type', triggerIds: others }];
+  }
+  if (triggerIds !== null) return [{ index: 'type', triggerIds }];
+  return [{ index: query.sessionId === null ? 'channel' : 'session', triggerIds }];
+}
+
+/** A call of the function that walks this index. @see migrations/0002_event_pages.sql */
+function pageFunction(query: EventPageQuery, walk: Walk) {
+  const name = sql.raw(`event_page_by_${walk.index}_${query.order.toLowerCase()}`);
+  return sql`${name}(
+    ${uuidFromId(query.channelId)}, ${uuidOrNull(query.streamId)}, ${uuidOrNull(query.sessionId)},
+    ${uuidOrNull(query.memberId)}, ${walk.triggerIds}::smallint[], ${query.coinsMin}::bigint,
+    coalesce(${timeOrNull(query.from)}, '-infinity'), coalesce(${timeOrNull(query.to)}, 'infinity'),
+    ${timeOrNull(query.after?.occurredAt ?? null)}, ${query.after?.sequence ?? null}::bigint,
+    ${query.replays}, ${query.rowsMax})`;
 }
 
 function uuidOrNull(id: StreamId | SessionId | MemberId | null) {

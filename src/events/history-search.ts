@@ -50,7 +50,7 @@ export async function searchEvents(
   },
 ): Promise<EventPage> {
   const triggerIds = TEXT_TRIGGER_IDS.filter((id) => search.page.triggerIds?.includes(id) ?? true);
-  if (triggerIds.length === 0 || search.page.coinsMin !== null) return EMPTY_PAGE;
+  if (triggerIds.length === 0) return { items: [], hasMore: false, scannedThrough: null };
   const found: EventRow[] = [];
   let after: EventCursor | null = search.page.after;
   for (let scanned = 0; scanned < SEARCH_ROWS_MAX; scanned += CHUNK_ROWS) {
@@ -98,4 +98,3 @@ function comparable(text: string): string {
 }
 
 const TEXT_TRIGGER_IDS: readonly number[] = [TRIGGER_IDS.CHAT, TRIGGER_IDS.QUESTION];
-const EMPTY_PAGE: EventPage = { items: [], hasMore: false, scannedThrough: null };

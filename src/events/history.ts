@@ -30,7 +30,7 @@ export interface EventQuery {
   /** Occurred before. */
   readonly to?: number;
   readonly memberId?: MemberId;
-  /** Gifts whose streak has come to this many coins or more; other events do not pass. */
+  /** Leaves out gifts whose streak has come to fewer coins; other types are not concerned. As for live events. */
   readonly coinsMin?: number;
   /** All of these words, in any order and case, in the chat and the questions of a session. Needs `sessionId`. */
   readonly text?: string;
@@ -77,7 +77,7 @@ export async function listEvents(deps: HistoryDeps, query: EventQuery): Promise<
     const words = parseSearchText(query.text);
     return searchEvents(deps, { page: pageQuery, words, first: query.first, fields });
   }
-  if (cannotMatch(query)) return { items: [], hasMore: false, scannedThrough: null };
+  if (query.types?.length === 0) return { items: [], hasMore: false, scannedThrough: null };
   const rows = await selectEventPage(deps.db, pageQuery);
   const items = await openEvents(deps, rows.slice(0, query.first), fields);
   return { items, hasMore: rows.length > query.first, scannedThrough: null };
@@ -99,10 +99,4 @@ function eventPageQuery(query: EventQuery, fields: SealedFields): EventPageQuery
     rowsMax: query.first + 1, // one more than asked for tells whether there is more
     personal: fields.texts,
   };
-}
-
-/** Filters that exclude each other would be searched for through all of history in vain. */
-function cannotMatch(query: EventQuery): boolean {
-  if (query.types?.length === 0) return true;
-  return query.coinsMin !== undefined && query.types !== undefined && !query.types.includes('GIFT');
 }

@@ -11,6 +11,7 @@ import { createDatabase, type Database } from '../db/connect.ts';
 import { startEmbeddedPostgres } from '../db/embedded-postgres.ts';
 import { migrate, requireCurrentSchema } from '../db/migrate.ts';
 import { acquireProcessLock } from '../db/process-lock.ts';
+import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import { loadOrCreateMasterKey, type MasterKey, parseMasterKey } from '../privacy/master-key.ts';
@@ -84,10 +85,22 @@ export async function openSharedFoundation(parts: Parts, request: FoundationRequ
   return connect(parts, request, { masterKey, connectionString });
 }
 
+/** The configured servers as they are, for a look: without Redis the bus is an empty one. Changes nothing. */
+export async function connectFoundation(parts: Parts, request: FoundationRequest): Promise<Foundation> {
+  const connectionString = request.config.database.url?.reveal();
+  assert(connectionString !== undefined, 'a look needs a database that is configured');
+  return connect(parts, request, { masterKey: await masterKeyOf(request.config), connectionString });
+}
+
+/** The file of the master key when it is not configured. */
+export function masterKeyPath(config: Config): string {
+  return join(config.dataDir, MASTER_KEY_FILE);
+}
+
 /** The configured master key, or the one in the data folder, which is made when there is none. */
 export function masterKeyOf(config: Config): Promise<MasterKey> | MasterKey {
   if (config.masterKey !== null) return parseMasterKey(config.masterKey.reveal());
-  return loadOrCreateMasterKey(join(config.dataDir, MASTER_KEY_FILE));
+  return loadOrCreateMasterKey(masterKeyPath(config));
 }
 
 async function connect(

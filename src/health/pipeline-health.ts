@@ -25,6 +25,8 @@ const STORAGE_LOOK_MS = 100;
 /** More unstored events than this are worth a warning although the worker moves. */
 const STORAGE_LAG_WARNING = 5_000;
 
+export type { PipelineLink } from './pipeline-link.ts';
+
 export interface InspectDeps {
   readonly db: Kysely<Database>;
   readonly bus: EventBus;

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { existsSync } from 'node:fs';
 import process from 'node:process';
 
 /** The oldest Node that runs Tallylight: type stripping without a flag, and `Symbol.asyncDispose`. */
@@ -15,6 +16,9 @@ if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
   );
   exit(2);
 }
+
+// What the shell gives wins over what the file says.
+if (existsSync('.env')) process.loadEnvFile('.env');
 
 // Imported after the look at the version: an older Node would stumble over the first modern line in there.
 const { runCommandLine } = await import('./cli/run.ts');

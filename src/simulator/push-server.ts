@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebcastImEnterRoomMessage, WebcastPushFrame } from 'tiktok-live-proto/v3';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Logger } from '../lib/logger.ts';
+import type { Broadcast } from './broadcast.ts';
 import type { FaultControl } from './faults.ts';
 import { encodePushFrame } from './frame.ts';
 import { SIMULATOR_HEADER } from './marker.ts';
@@ -16,9 +17,7 @@ const CLIENT_MESSAGE_BYTES_MAX = 64 * 1024;
 export interface PushServerDeps {
   readonly faults: FaultControl;
   readonly logger: Logger;
-  roomById(roomId: string): Room | undefined;
-  /** Told after a connection has entered a room. */
-  onEntered(room: Room): void;
+  broadcastByRoom(roomId: string): Broadcast | undefined;
 }
 
 /** The WebSocket side: upgrades, and what clients say. */
@@ -98,16 +97,16 @@ export class PushServer {
   async #enter(roomId: string, socket: PushSocket, visit: { room: Room | null }): Promise<void> {
     const slow = this.#deps.faults.strike('slow-ack');
     if (slow !== undefined) await sleep(slow.value, undefined, { signal: this.#stopping.signal });
-    const room = this.#deps.roomById(roomId);
-    if (room === undefined) {
+    const broadcast = this.#deps.broadcastByRoom(roomId);
+    if (broadcast === undefined) {
       socket.close('no such room');
       return;
     }
     visit.room?.leave(socket);
     await socket.write(encodePushFrame('im_enter_room_resp', Buffer.alloc(0), '0'));
     if (!socket.open) return;
-    visit.room = room;
-    room.enter(socket);
-    this.#deps.onEntered(room);
+    visit.room = broadcast.room;
+    broadcast.room.enter(socket);
+    broadcast.entered();
   }
 }

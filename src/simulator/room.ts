@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
+import { createRandom } from '../lib/random.ts';
 import type { FaultControl } from './faults.ts';
 import { encodeFrame, type FrameMessage } from './frame.ts';
 import { SIMULATED_TITLE_PREFIX } from './marker.ts';
 import type { PushSocket } from './push-socket.ts';
+import type { ScriptMessage } from './script-message.ts';
 import { encodeWebcastMessage, type WebcastFields, type WebcastType } from './webcast-message.ts';
 
 /** How many of the last messages a room keeps for the `history` fault. */
@@ -41,6 +43,8 @@ export interface RoomCounters {
 export class Room {
   readonly handle: string;
   readonly roomId: string;
+  /** The streamer's user id: made up, the same in all streams of the handle, different from every viewer's. */
+  readonly hostId: string;
   readonly title: string;
   readonly startedAt: number;
   readonly counters: RoomCounters = {
@@ -67,6 +71,7 @@ export class Room {
     this.#faults = deps.faults;
     this.handle = options.handle;
     this.roomId = options.roomId;
+    this.hostId = `${6_500_000_000_000_000_000n + BigInt(createRandom(options.handle).integer(0, 999_999_999))}`;
     this.title = `${SIMULATED_TITLE_PREFIX}@${options.handle} is live`;
     this.startedAt = deps.clock.nowMs();
     // Ids rise over restarts of the simulator too: one that is met again would be taken for a repetition.
@@ -118,6 +123,14 @@ export class Room {
     };
     const payload = encodeWebcastMessage(type, { ...fields, common } as WebcastFields<T>);
     return { rawType: type, messageId, payload };
+  }
+
+  /** A message that a scenario wrote, with its id and time. */
+  scripted(message: ScriptMessage): FrameMessage {
+    if (message.kind === 'UNKNOWN')
+      return { ...this.message('WebcastRoomMessage', {}), rawType: message.rawType };
+    // The union holds the pairs of type and fields that `message` takes; TypeScript looks at them one by one.
+    return this.message(message.type, message.fields as WebcastFields<WebcastType>);
   }
 
   /** Sends one message in a frame of its own. Resolves with its id when every socket takes more. */
@@ -209,8 +222,7 @@ export class Room {
       added.push({ rawType: 'WebcastChatMessage', messageId: this.takeMessageIds(1).toString(), payload });
     }
     if (this.#faults.strike('unknown-type') !== undefined) {
-      const { messageId, payload } = this.message('WebcastRoomMessage', {});
-      added.push({ rawType: UNKNOWN_TYPE, messageId, payload });
+      added.push(this.scripted({ kind: 'UNKNOWN', rawType: UNKNOWN_TYPE }));
     }
     const last = messages.at(-1);
     if (last !== undefined && this.#faults.strike('duplicate') !== undefined) added.push(last);

@@ -1,23 +1,29 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import { createRandom } from '../lib/random.ts';
+import { Broadcast, type BroadcastOptions } from './broadcast.ts';
 import { FaultControl, type FaultSetting } from './faults.ts';
 import { DEFAULT_HANDLE, FIXED_HANDLES, type HandleState } from './handles.ts';
 import { SIMULATOR_HEADER } from './marker.ts';
 import { PushServer } from './push-server.ts';
-import { Room } from './room.ts';
-import { answerWebRequest, type RouteContext } from './web-routes.ts';
+import type { Room } from './room.ts';
+import type { SignContext } from './sign-routes.ts';
+import { json, type WebAnswer } from './web-answer.ts';
+import { answerWebRequest } from './web-routes.ts';
 
 /** The simulator speaks to this machine only. */
 const HOST = '127.0.0.1';
 
-export interface SimulatorOptions {
+/** Longest body of a request, in bytes: a URL to sign. */
+const REQUEST_BYTES_MAX = 64 * 1024;
+
+export interface SimulatorOptions extends Partial<BroadcastOptions> {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The same seed gives the same viewers and messages. */
+  /** The same seed gives the same viewers and messages at the same times. */
   readonly seed: number;
   /** TCP port on 127.0.0.1; 0 or left out takes any free one. */
   readonly port?: number;
@@ -35,12 +41,15 @@ export interface Simulator {
   readonly webcastHost: string;
   /** In place of the sign server's base URL. */
   readonly signUrl: string;
-  /** The handles that are live. */
+  /** The handles that were live at the start. */
   readonly handles: readonly string[];
+  /** Switches faults on and off while it runs. */
   readonly faults: FaultControl;
-  /** The stream of a live handle: its latest. @throws AssertionError for a handle that is not among `handles`. */
+  /** The handle's stream of the moment (the first live handle's when left out), to push messages through. */
   room(handle?: string): Room;
-  /** Closes the port and every connection; resolves when nothing is open any more. Idempotent. */
+  /** Changes what becomes of a handle, also of one unknown before. `live` begins a new stream. */
+  setHandle(handle: string, state: HandleState): void;
+  /** Closes the port and every connection; resolves when nothing is open or running any more. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -49,37 +58,41 @@ export interface Simulator {
  * Rejects with the system's error when the port is taken.
  */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
-  const { clock, logger } = options;
-  const random = createRandom(options.seed);
-  const faults = new FaultControl({ random: random.fork('faults') }, options.faults ?? []);
+  const { logger } = options;
+  const faults = new FaultControl(
+    { random: createRandom(options.seed).fork('faults') },
+    options.faults ?? [],
+  );
   const handles = options.handles ?? [DEFAULT_HANDLE];
-  const states = new Map<string, HandleState>(Object.entries(FIXED_HANDLES));
-  for (const handle of handles) states.set(handle, 'live');
-  const rooms = new Map<string, Room>();
-  for (const handle of states.keys()) {
-    rooms.set(handle, new Room({ clock, faults }, { handle, roomId: roomIdOf(handle, clock.nowMs()) }));
-  }
-  const roomById = (roomId: string): Room | undefined =>
-    rooms.values().find((room) => room.roomId === roomId);
-  const push = new PushServer({ faults, logger, roomById, onEntered });
-  function onEntered(room: Room): void {
-    logger.debug({ viewers: room.viewers }, 'simulator.entered');
-    if (states.get(room.handle) === 'suspended') void room.control(4);
-  }
+  const broadcasts = new Map<string, Broadcast>();
+  const broadcastByRoom = (roomId: string): Broadcast | undefined =>
+    broadcasts.values().find((broadcast) => broadcast.room.roomId === roomId);
+  const setHandle = (handle: string, state: HandleState): void => {
+    const known = broadcasts.get(handle);
+    if (known !== undefined) known.setState(state);
+    else broadcasts.set(handle, newBroadcast(options, faults, { name: handle, state }));
+  };
+  for (const [handle, state] of Object.entries(FIXED_HANDLES)) setHandle(handle, state);
+  for (const handle of handles) setHandle(handle, 'live');
 
+  const push = new PushServer({ faults, logger, broadcastByRoom });
   const server = createServer();
   server.on('upgrade', (request: IncomingMessage, tcp: Socket, head: Buffer) =>
     push.upgrade(request, tcp, head),
   );
   const port = await listening(server, options.port ?? 0);
-  const context: RouteContext = {
-    handleState: (handle) => states.get(handle),
-    roomOf: (handle) => rooms.get(handle),
-    roomById,
+  const context: SignContext = {
+    broadcastOf: (handle) => broadcasts.get(handle),
+    broadcastByRoom,
     faults,
     pushServer: `ws://${HOST}:${port}/ws`,
   };
-  server.on('request', (request, response) => answer(request, response, context));
+  server.on('request', (request, response) => {
+    serve(request, response, context).catch((error: unknown) => {
+      logger.debug({ err: error }, 'simulator.request_failed');
+      response.destroy();
+    });
+  });
   logger.info({ port }, 'simulator.started');
 
   return {
@@ -90,21 +103,36 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     handles,
     faults,
     room(handle = handles[0] ?? DEFAULT_HANDLE) {
-      const room = rooms.get(handle);
-      assert(room !== undefined, 'the handle is live in this simulator');
-      return room;
+      const broadcast = broadcasts.get(handle);
+      assert(broadcast !== undefined, 'the simulator has the handle');
+      return broadcast.room;
     },
+    setHandle,
     async stop() {
+      await Promise.all(broadcasts.values().map((broadcast) => broadcast.stop()));
       push.stop();
-      server.closeAllConnections();
-      if (!server.listening) return;
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await closed(server);
       logger.info({ port }, 'simulator.stopped');
     },
   };
 }
 
-function listening(server: ReturnType<typeof createServer>, port: number): Promise<number> {
+function newBroadcast(
+  options: SimulatorOptions,
+  faults: FaultControl,
+  handle: { readonly name: string; readonly state: HandleState },
+): Broadcast {
+  return new Broadcast({ clock: options.clock, logger: options.logger, faults }, handle, {
+    scenario: options.scenario ?? null,
+    seed: options.seed,
+    ratePerSecond: options.ratePerSecond ?? null,
+    viewers: options.viewers ?? null,
+    endAfterMs: options.endAfterMs ?? null,
+    liveAgainAfterMs: options.liveAgainAfterMs ?? null,
+  });
+}
+
+function listening(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, HOST, () => {
@@ -115,9 +143,20 @@ function listening(server: ReturnType<typeof createServer>, port: number): Promi
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, context: RouteContext): void {
-  const url = new URL(request.url ?? '/', `http://${HOST}`);
-  const { status, headers, body } = answerWebRequest(url.pathname, url.searchParams, context);
+async function closed(server: Server): Promise<void> {
+  if (!server.listening) return;
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: SignContext,
+): Promise<void> {
+  const { status, headers, body } = await answer(request, context);
   response.writeHead(status, {
     ...headers,
     [SIMULATOR_HEADER]: '1',
@@ -126,8 +165,27 @@ function answer(request: IncomingMessage, response: ServerResponse, context: Rou
   response.end(body);
 }
 
-/** A room id as TikTok makes them: 19 digits beginning with 7, new for each stream. */
-function roomIdOf(handle: string, nowMs: number): string {
-  const serial = createRandom(`${handle}/${nowMs}`).integer(0, 99_999);
-  return `7${(nowMs % 10 ** 13).toString().padStart(13, '0')}${serial.toString().padStart(5, '0')}`;
+async function answer(request: IncomingMessage, context: SignContext): Promise<WebAnswer> {
+  const body = await bodyOf(request);
+  if (body === null) return json(413, { code: 413, message: 'The request is too long.' });
+  try {
+    const url = new URL(request.url ?? '/', `http://${HOST}`);
+    return answerWebRequest({ path: url.pathname, query: url.searchParams, body }, context);
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof URIError || error instanceof TypeError))
+      throw error;
+    return json(400, { code: 400, message: 'The request cannot be read.' });
+  }
+}
+
+/** The request's body as text, null when it is longer than any that makes sense. */
+async function bodyOf(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes > REQUEST_BYTES_MAX) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }

@@ -1,0 +1,190 @@
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { EventPayloads, Provider } from '../events/unified-event.ts';
+import {
+  type ChannelId,
+  type GapId,
+  idFromUuid,
+  type SessionId,
+  type StreamId,
+  uuidFromId,
+} from '../lib/ids.ts';
+import type { Database } from './connect.ts';
+import type { SessionState } from './session.ts';
+import type { GapReason, GapRow } from './stream-gap.ts';
+
+/** A room as the source found it. */
+export interface FoundStream {
+  /** Used when the room is new here. */
+  readonly id: StreamId;
+  readonly channelId: ChannelId;
+  readonly provider: Provider;
+  readonly externalId: string;
+  readonly title: string | null;
+  readonly simulated: boolean;
+  /** Milliseconds since the epoch. */
+  readonly joinedAt: number;
+}
+
+/** What is stored of a stream that a worker joins. Times are milliseconds since the epoch. */
+export interface JoinedStream {
+  readonly id: StreamId;
+  readonly likesMax: number;
+  readonly lastEventAt: number | null;
+  readonly openGap: Pick<GapRow, 'id' | 'from' | 'reason'> | null;
+}
+
+/**
+ * Makes the room's stream the channel's current one: creates it or takes it up again, and closes the channel's earlier
+ * streams (with their open gaps), whose end nobody saw. In one transaction.
+ */
+export function joinStream(db: Kysely<Database>, found: FoundStream): Promise<JoinedStream> {
+  return db.transaction().execute(async (tx) => {
+    const id = await upsertStream(tx, found);
+    await closeEarlierStreams(tx, { ...found, id });
+    return selectJoined(tx, id);
+  });
+}
+
+async function upsertStream(tx: Transaction<Database>, found: FoundStream): Promise<StreamId> {
+  const result = await sql<{ id: string }>`
+    /* upsertStream */
+    insert into stream as s (id, channel_id, provider, external_id, title, simulated, started_at)
+    values (${uuidFromId(found.id)}, ${uuidFromId(found.channelId)}, ${found.provider}, ${found.externalId},
+      ${found.title}, ${found.simulated}, ${timestamp(found.joinedAt)})
+    on conflict (channel_id, provider, external_id) do update set
+      title = coalesce(excluded.title, s.title), simulated = s.simulated or excluded.simulated,
+      ended_at = null, end_reason = null
+    returning s.id
+  `.execute(tx);
+  const row = result.rows[0];
+  if (row === undefined) throw new Error('an upsert returns its row');
+  return idFromUuid('stream', row.id);
+}
+
+async function closeEarlierStreams(tx: Transaction<Database>, current: FoundStream): Promise<void> {
+  await sql`
+    /* closeEarlierStreams */
+    with earlier as (
+      update stream set end_reason = 'OFFLINE', ended_at = greatest(started_at, coalesce(
+        (select last_event_at from stream_total where stream_id = stream.id), ${timestamp(current.joinedAt)}))
+      where channel_id = ${uuidFromId(current.channelId)} and id <> ${uuidFromId(current.id)} and ended_at is null
+        and provider = ${current.provider}
+      returning id
+    )
+    update stream_gap set to_at = greatest(from_at, ${timestamp(current.joinedAt)})
+    where to_at is null and stream_id in (select id from earlier)
+  `.execute(tx);
+}
+
+async function selectJoined(tx: Transaction<Database>, id: StreamId): Promise<JoinedStream> {
+  const result = await sql<{
+    likes_max: number | null;
+    last_event_ms: number | null;
+    gap_id: string | null;
+    gap_reason: GapReason | null;
+    gap_from_ms: number | null;
+  }>`
+    /* selectJoinedStream */
+    select total.likes_max::float8 as likes_max, gap.id as gap_id, gap.reason as gap_reason,
+      (extract(epoch from total.last_event_at) * 1000)::float8 as last_event_ms,
+      (extract(epoch from gap.from_at) * 1000)::float8 as gap_from_ms
+    from (values (${uuidFromId(id)}::uuid)) as wanted (id)
+    left join stream_total as total on total.stream_id = wanted.id
+    left join stream_gap as gap on gap.stream_id = wanted.id and gap.to_at is null
+  `.execute(tx);
+  const row = result.rows[0];
+  const openGap =
+    row?.gap_id == null || row.gap_from_ms === null || row.gap_reason === null
+      ? null
+      : { id: idFromUuid('gap', row.gap_id), from: row.gap_from_ms, reason: row.gap_reason };
+  return { id, likesMax: row?.likes_max ?? 0, lastEventAt: row?.last_event_ms ?? null, openGap };
+}
+
+/** The highest sequence stored of a channel, 0 when there is none. */
+export async function selectSequenceFloor(db: Kysely<Database>, channelId: ChannelId): Promise<number> {
+  const result = await sql<{ last_sequence: number }>`
+    /* selectSequenceFloor */
+    select last_sequence::float8 as last_sequence from channel_sequence where channel_id = ${uuidFromId(channelId)}
+  `.execute(db);
+  return result.rows[0]?.last_sequence ?? 0;
+}
+
+/** A live session as its worker writes it. Times are milliseconds since the epoch. */
+export interface SessionWrite {
+  readonly id: SessionId;
+  readonly streamId: StreamId;
+  readonly channelId: ChannelId;
+  readonly state: SessionState;
+  readonly reason: string | null;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+}
+
+/** Writes a live session's row as it now is. */
+export async function upsertSession(db: Kysely<Database>, session: SessionWrite): Promise<void> {
+  await sql`
+    /* upsertSession */
+    insert into session (id, stream_id, channel_id, source, state, state_reason, started_at, ended_at)
+    values (${uuidFromId(session.id)}, ${uuidFromId(session.streamId)}, ${uuidFromId(session.channelId)}, 'LIVE',
+      ${session.state}, ${session.reason}, ${timestamp(session.startedAt)}, ${timestamp(session.endedAt)})
+    on conflict (id) do update set
+      state = excluded.state, state_reason = excluded.state_reason, ended_at = excluded.ended_at
+  `.execute(db);
+}
+
+/** Ends the channel's live sessions that another worker left open when it was killed. */
+export async function failAbandonedSessions(
+  db: Kysely<Database>,
+  abandoned: { readonly channelId: ChannelId; readonly exceptId: SessionId; readonly endedAt: number },
+): Promise<void> {
+  await sql`
+    /* failAbandonedSessions */
+    update session set state = 'FAILED', state_reason = 'The worker was lost.',
+      ended_at = greatest(started_at, ${timestamp(abandoned.endedAt)})
+    where channel_id = ${uuidFromId(abandoned.channelId)} and source = 'LIVE' and ended_at is null
+      and id <> ${uuidFromId(abandoned.exceptId)}
+  `.execute(db);
+}
+
+/** Writes a gap as it now is. A gap that another worker left open in the stream ends where this one begins. */
+export async function upsertGap(db: Kysely<Database>, gap: GapRow): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await sql`
+      /* closeOtherGaps */
+      update stream_gap set to_at = greatest(from_at, ${timestamp(gap.from)})
+      where stream_id = ${uuidFromId(gap.streamId)} and to_at is null and id <> ${uuidFromId(gap.id)}
+    `.execute(tx);
+    await sql`
+      /* upsertGap */
+      insert into stream_gap (id, stream_id, channel_id, from_at, to_at, reason)
+      values (${uuidFromId(gap.id)}, ${uuidFromId(gap.streamId)}, ${uuidFromId(gap.channelId)},
+        ${timestamp(gap.from)}, ${timestamp(gap.to)}, ${gap.reason})
+      on conflict (id) do update set from_at = excluded.from_at, to_at = excluded.to_at
+    `.execute(tx);
+  });
+}
+
+/** The end of a stream. */
+export interface StreamEndWrite {
+  readonly streamId: StreamId;
+  readonly reason: EventPayloads['STREAM_END']['reason'] | 'OFFLINE';
+  /** Milliseconds since the epoch. */
+  readonly endedAt: number;
+}
+
+/** Ends a stream, and with it its open gap. */
+export async function endStream(db: Kysely<Database>, end: StreamEndWrite): Promise<void> {
+  await sql`
+    /* endStream */
+    with gap as (
+      update stream_gap set to_at = greatest(from_at, ${timestamp(end.endedAt)})
+      where stream_id = ${uuidFromId(end.streamId)} and to_at is null
+    )
+    update stream set ended_at = greatest(started_at, ${timestamp(end.endedAt)}), end_reason = ${end.reason}
+    where id = ${uuidFromId(end.streamId)}
+  `.execute(db);
+}
+
+function timestamp(ms: number | null) {
+  return sql`to_timestamp(${ms}::float8 / 1000)`;
+}

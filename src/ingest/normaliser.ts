@@ -2,8 +2,21 @@ import type { StateChanges } from '../bus/port.ts';
 import type { EventDraft, EventSource, Provider } from '../events/unified-event.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ChannelId, SessionId, StreamId } from '../lib/ids.ts';
+import { GiftStreaks, type StreakBooking } from './gift-streaks.ts';
+import { LIKES_PER_MESSAGE_MAX, LIKES_TOTAL_MAX, LikeMaximum } from './likes.ts';
 import type { SourceMessage } from './live-source.ts';
-import type { RestoredState } from './normaliser-state.ts';
+import { joinBody, roomUserBody, socialBody, subscribeBody } from './normalise/audience.ts';
+import { createBattleReader } from './normalise/battle.ts';
+import type { BodyReader, EventBody } from './normalise/body.ts';
+import { chatBody, emoteBodies, messageDeletedBody, questionBody } from './normalise/chat.ts';
+import { streamEndBody } from './normalise/control.ts';
+import { DraftFactory, type Origin } from './normalise/draft.ts';
+import { envelopeBody, type GiftReading, giftReading, loneGiftBody } from './normalise/gift.ts';
+import { type LifecycleEvent, LifecycleFactory } from './normalise/lifecycle.ts';
+import { countOf, type JsonRecord, textOf, timestampOf } from './normalise/reading.ts';
+import { userOf } from './normalise/user.ts';
+import { encodeMark, LAST_KEY, LIKES_KEY, type RestoredState } from './normaliser-state.ts';
+import { createRawRedactor, type RawRedactor } from './raw-redaction.ts';
 
 /** What a normaliser works for: one session of one stream. */
 export interface NormaliserContext {
@@ -67,4 +80,250 @@ export interface LifecycleEvents {
   streamEnded(reason: 'ENDED' | 'SUSPENDED'): NormalisedItem | null;
   /** `code` is a fixed name of ours (`SIGN_SERVER`); the error's message is for the operator. */
   error(failure: { readonly code: string; readonly error: Error }): NormalisedItem;
+}
+
+export function createNormaliser(context: NormaliserContext): Normaliser {
+  return new RoomNormaliser(context);
+}
+
+/** The type name in the ids of closing events that no message stands for. Must not change. */
+const STREAK_END_TYPE = 'TallylightStreakEnd';
+const RAW_TYPE_CHARS_MAX = 100;
+const ERROR_CHARS_MAX = 200;
+const NO_BYTES = new Uint8Array(0);
+
+interface Output {
+  readonly items: NormalisedItem[];
+  readonly undecodable: UndecodableMessage[];
+}
+
+class RoomNormaliser implements Normaliser {
+  readonly lifecycle: LifecycleEvents;
+  readonly #streamId: StreamId;
+  readonly #source: EventSource;
+  readonly #clock: Clock;
+  readonly #readers: ReadonlyMap<string, BodyReader>;
+  readonly #drafts: DraftFactory;
+  readonly #redact: RawRedactor;
+  readonly #streaks: GiftStreaks;
+  readonly #likes: LikeMaximum;
+  #streamEnded = false;
+
+  constructor(context: NormaliserContext) {
+    this.#streamId = context.streamId;
+    this.#source = context.source;
+    this.#clock = context.clock;
+    this.#readers = bodyReaders();
+    this.#drafts = new DraftFactory(context);
+    this.#redact = createRawRedactor(context.pseudonym);
+    this.#likes = new LikeMaximum(context.restored.likesMax);
+    this.#streaks = new GiftStreaks({
+      streamId: context.streamId,
+      scope: context.source === 'REPLAY' ? context.sessionId : '',
+      pseudonym: context.pseudonym,
+      restored: context.restored,
+    });
+    const factory = new LifecycleFactory(context);
+    const place = ({ body, origin }: LifecycleEvent) => this.#item(body, origin);
+    this.lifecycle = {
+      connected: () => place(factory.connected()),
+      disconnected: (end) => place(factory.disconnected(end)),
+      streamEnded: (reason) => (this.#endStream() ? place(factory.streamEnded(reason)) : null),
+      error: (failure) => place(factory.error(failure)),
+    };
+  }
+
+  accept(messages: readonly SourceMessage[]): NormalisedBatch {
+    const output: Output = { items: [], undecodable: [] };
+    const nowMs = this.#clock.nowMs();
+    for (const message of messages) this.#accept(message, nowMs, output);
+    const last = output.items.pop();
+    if (last !== undefined) output.items.push(this.#marked(last));
+    return output;
+  }
+
+  tick(nowMs: number): NormalisedBatch {
+    const bookings: StreakBooking[] = [];
+    this.#streaks.closeIdle(nowMs, bookings);
+    return { items: bookings.map((booking) => this.#closing(booking, nowMs)), undecodable: [] };
+  }
+
+  finish(): NormalisedBatch {
+    const bookings: StreakBooking[] = [];
+    this.#streaks.closeAll(bookings);
+    const nowMs = this.#clock.nowMs();
+    return { items: bookings.map((booking) => this.#closing(booking, nowMs)), undecodable: [] };
+  }
+
+  /** Never throws: a message that we fail on is kept RAW, and if even that fails it is for the dead letters. */
+  #accept(message: SourceMessage, nowMs: number, output: Output): void {
+    const { rawType, content, receivedAt } = message;
+    if (content.kind === 'UNDECODABLE') {
+      output.undecodable.push(undecodable(message, content.bytes, content.error));
+      return;
+    }
+    const messageId = message.messageId === '' || message.messageId === '0' ? null : message.messageId;
+    // A replay is received now, whenever its messages first were.
+    const arrivedAt = this.#source === 'REPLAY' ? nowMs : receivedAt;
+    const data = content.kind === 'DECODED' ? content.data : { byteLength: content.bytes.byteLength };
+    try {
+      const timestamp = timestampOf(data, messageId, receivedAt);
+      const origin = { rawType, messageId, timestamp, arrivedAt, history: message.history };
+      // The bytes of an unknown type may hold anything about anyone: their number is all that is kept.
+      if (content.kind === 'UNKNOWN') output.items.push(this.#item(rawBody(rawType, data), origin));
+      else this.#read(data, origin, output);
+    } catch (error) {
+      const origin = { rawType, messageId, timestamp: receivedAt, arrivedAt, history: message.history };
+      try {
+        output.items.push(this.#item(rawBody(rawType, this.#redact(data)), origin));
+      } catch {
+        output.undecodable.push(
+          undecodable(message, NO_BYTES, error instanceof Error ? error.name : 'unknown'),
+        );
+      }
+    }
+  }
+
+  #read(data: JsonRecord, origin: Origin, output: Output): void {
+    switch (origin.rawType) {
+      case 'WebcastGiftMessage':
+        if (this.#gift(giftReading(data), origin, output)) return;
+        break;
+      case 'WebcastLikeMessage':
+        output.items.push(this.#like(data, origin));
+        return;
+      case 'WebcastEmoteChatMessage':
+        if (this.#emotes(emoteBodies(data), origin, output)) return;
+        break;
+      case 'WebcastControlMessage':
+        if (this.#control(streamEndBody(data), origin, output)) return;
+        break;
+    }
+    const body = this.#readers.get(origin.rawType)?.(data) ?? rawBody(origin.rawType, this.#redact(data));
+    output.items.push(this.#item(body, origin));
+  }
+
+  /** False when there is no gift in it. A step of a streak that says nothing new gives no event. */
+  #gift(gift: GiftReading | null, origin: Origin, output: Output): boolean {
+    if (gift === null) return false;
+    if (gift.groupId === '') {
+      const id = this.#drafts.eventId(origin);
+      output.items.push({ draft: this.#drafts.draft(loneGiftBody(gift, id), origin, id) });
+      return true;
+    }
+    const { timestamp, arrivedAt, history } = origin;
+    const bookings: StreakBooking[] = [];
+    this.#streaks.book({ gift, timestamp, arrivedAt, history }, bookings);
+    for (const booking of bookings) {
+      if (booking.synthetic) output.items.push(this.#closing(booking, arrivedAt));
+      else
+        output.items.push(
+          this.#withState(this.#drafts.draft(giftBody(booking), origin), booking.stateChanges),
+        );
+    }
+    return true;
+  }
+
+  #closing(booking: StreakBooking, arrivedAt: number): NormalisedItem {
+    const { streakId, streakCount } = booking.payload;
+    const origin: Origin = {
+      rawType: STREAK_END_TYPE,
+      // The same close of the same streak is one event, whoever makes it and after however many restarts.
+      messageId: `${streakId}#${streakCount}`,
+      timestamp: booking.timestamp,
+      arrivedAt,
+      history: booking.history,
+    };
+    return this.#withState(this.#drafts.draft(giftBody(booking), origin), booking.stateChanges);
+  }
+
+  /** WebcastLikeMessage */
+  #like(data: JsonRecord, origin: Origin): NormalisedItem {
+    const isNew = this.#likes.raise(countOf(data.total, LIKES_TOTAL_MAX));
+    const payload = {
+      likeCount: countOf(data.count, LIKES_PER_MESSAGE_MAX),
+      totalLikeCount: this.#likes.value,
+    };
+    const draft = this.#drafts.draft({ type: 'LIKE', user: userOf(data.user), payload }, origin);
+    if (!isNew) return { draft };
+    return this.#withState(draft, { set: { [LIKES_KEY]: encodeMark(this.#streamId, this.#likes.value) } });
+  }
+
+  /** One event per emote; the first has the message's own id. */
+  #emotes(bodies: readonly EventBody[], origin: Origin, output: Output): boolean {
+    for (const [index, body] of bodies.entries()) {
+      const isFirst = index === 0 || origin.messageId === null;
+      const part = isFirst ? origin : { ...origin, messageId: `${origin.messageId}#${index}` };
+      output.items.push(this.#item(body, part));
+    }
+    return bodies.length > 0;
+  }
+
+  /** The end of the stream, after the end of everything that was going on in it. A second end says nothing new. */
+  #control(body: EventBody | null, origin: Origin, output: Output): boolean {
+    if (body === null || !this.#endStream()) return false;
+    const bookings: StreakBooking[] = [];
+    this.#streaks.closeAll(bookings);
+    for (const booking of bookings) output.items.push(this.#closing(booking, origin.arrivedAt));
+    output.items.push(this.#item(body, origin));
+    return true;
+  }
+
+  /** True once. */
+  #endStream(): boolean {
+    const isFirst = !this.#streamEnded;
+    this.#streamEnded = true;
+    return isFirst;
+  }
+
+  #item(body: EventBody, origin: Origin): NormalisedItem {
+    return { draft: this.#drafts.draft(body, origin) };
+  }
+
+  #withState(draft: EventDraft, stateChanges: StateChanges): NormalisedItem {
+    return this.#source === 'REPLAY' ? { draft } : { draft, stateChanges };
+  }
+
+  /** `item` as the last of what has arrived so far. */
+  #marked(item: NormalisedItem): NormalisedItem {
+    const { draft, stateChanges } = item;
+    const last = encodeMark(this.#streamId, draft.ingestedAt);
+    return this.#withState(draft, { ...stateChanges, set: { ...stateChanges?.set, [LAST_KEY]: last } });
+  }
+}
+
+/** The readers of the types that need nothing but the message. Battles remember names, so each normaliser has its own. */
+function bodyReaders(): ReadonlyMap<string, BodyReader> {
+  const battles = createBattleReader();
+  return new Map<string, BodyReader>([
+    ['WebcastChatMessage', chatBody],
+    ['WebcastMemberMessage', joinBody],
+    ['WebcastSocialMessage', socialBody],
+    ['WebcastSubNotifyMessage', subscribeBody],
+    ['WebcastRoomUserSeqMessage', roomUserBody],
+    ['WebcastLinkMicBattle', battles.battle],
+    ['WebcastLinkMicArmies', battles.armies],
+    ['WebcastImDeleteMessage', messageDeletedBody],
+    ['WebcastQuestionNewMessage', questionBody],
+    ['WebcastEnvelopeMessage', envelopeBody],
+  ]);
+}
+
+function giftBody(booking: StreakBooking): EventBody {
+  return { type: 'GIFT', user: booking.user, payload: booking.payload };
+}
+
+function rawBody(rawType: string, data: JsonRecord): EventBody {
+  return { type: 'RAW', user: null, payload: { rawType: textOf(rawType, RAW_TYPE_CHARS_MAX), data } };
+}
+
+function undecodable(message: SourceMessage, bytes: Uint8Array, error: string): UndecodableMessage {
+  const { rawType, messageId } = message;
+  const [line = ''] = error.split('\n', 1);
+  return {
+    rawType: textOf(rawType, RAW_TYPE_CHARS_MAX),
+    messageId,
+    bytes,
+    error: textOf(line, ERROR_CHARS_MAX),
+  };
 }

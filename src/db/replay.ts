@@ -68,6 +68,24 @@ export async function requestReplayCancel(
   return { channelId: idFromUuid('channel', row.channel_id), streamId: idFromUuid('stream', row.stream_id) };
 }
 
+/** Replays of fixture files that have not ended: a few at most, since each belongs to a process. */
+export async function selectFileReplays(
+  db: Kysely<Database>,
+): Promise<
+  readonly { readonly id: SessionId; readonly channelId: ChannelId; readonly streamId: StreamId }[]
+> {
+  const result = await sql<{ id: string; channel_id: string; stream_id: string }>`
+    /* selectFileReplays */
+    select id, channel_id, stream_id from session
+    where source = 'REPLAY' and replay_of is null and state = 'LIVE' order by id
+  `.execute(db);
+  return result.rows.map((row) => ({
+    id: idFromUuid('session', row.id),
+    channelId: idFromUuid('channel', row.channel_id),
+    streamId: idFromUuid('stream', row.stream_id),
+  }));
+}
+
 /** Notes how many events a replay has to do. False when it is not running (any more). */
 export async function updateReplayTotal(
   db: Kysely<Database>,

@@ -58,8 +58,3 @@ export class ReplayNotRunningError extends UserError {
     this.sessionId = sessionId;
   }
 }
-
-/** Why a replay's signal aborted when somebody cancelled it. */
-export class ReplayCancelled extends Error {
-  override readonly name = 'ReplayCancelled';
-}

@@ -44,7 +44,7 @@ export class ReplayFeed {
   #added: number;
   #done: number;
   /** When the first event was due and when it happened; the others follow from it. */
-  #origin: { readonly at: number; readonly timestamp: number } | null = null;
+  #origin: { readonly at: number; readonly happenedAt: number } | null = null;
   #storedSequence: number | null = null;
   #appendedSequence = 0;
 
@@ -70,20 +70,22 @@ export class ReplayFeed {
     return this.#done;
   }
 
-  /** Waits until the event is due and hands it on, perhaps together with its neighbours. */
-  async add(draft: EventDraft): Promise<void> {
-    const wait = this.#dueInMs(draft.timestamp);
+  /**
+   * Waits until the event is due and hands it on, perhaps together with its neighbours. `happenedAt` is when it came in the
+   * original, milliseconds since the Unix epoch; null: together with the one before.
+   */
+  async add(draft: EventDraft, happenedAt: number | null): Promise<void> {
+    const wait = happenedAt === null ? 0 : this.#dueInMs(happenedAt);
     if (wait > 0) {
       await this.flush();
       await this.#pause(wait);
     }
     this.#waiting.push(draft);
-    this.#added += 1;
     if (this.#waiting.length >= APPEND_EVENTS_MAX) await this.flush();
   }
 
-  /** Counts an event of the original that is not replayed. */
-  skip(): void {
+  /** Counts an event (of a file: a message) of the original. Call when it has been added, or is not to be replayed. */
+  count(): void {
     this.#added += 1;
   }
 
@@ -100,10 +102,10 @@ export class ReplayFeed {
     this.#done = this.#added;
   }
 
-  #dueInMs(timestamp: number): number {
+  #dueInMs(happenedAt: number): number {
     if (this.#speed === null) return 0;
-    this.#origin ??= { at: this.#deps.clock.nowMs(), timestamp };
-    const due = this.#origin.at + (timestamp - this.#origin.timestamp) / this.#speed;
+    this.#origin ??= { at: this.#deps.clock.nowMs(), happenedAt };
+    const due = this.#origin.at + (happenedAt - this.#origin.happenedAt) / this.#speed;
     return due - this.#deps.clock.nowMs();
   }
 

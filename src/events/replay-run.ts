@@ -1,35 +1,21 @@
 import { createHash } from 'node:crypto';
-import type { EventBus } from '../bus/port.ts';
 import { type EventPageQuery, type EventRow, selectEventPage } from '../db/event-history.ts';
-import {
-  countSessionEvents,
-  selectSessionPlace,
-  updateReplayEnded,
-  updateReplayProgress,
-  updateReplayTotal,
-} from '../db/replay.ts';
-import { type SessionRow, selectSessions } from '../db/session.ts';
-import type { ChannelId, SessionId, StreamId } from '../lib/ids.ts';
-import type { Logger } from '../lib/logger.ts';
+import { countSessionEvents, selectSessionPlace, updateReplayTotal } from '../db/replay.ts';
+import { selectSessions } from '../db/session.ts';
+import type { ChannelId, SessionId } from '../lib/ids.ts';
 import type { Vault } from '../privacy/vault.ts';
 import type { EventCursor } from './event-cursor.ts';
 import { eventId } from './event-id.ts';
-import { ReplayCancelled } from './replay-errors.ts';
-import { ReplayFeed, type ReplayFeedDeps } from './replay-feed.ts';
+import type { ReplayFeed } from './replay-feed.ts';
+import { type ReplaySession, type ReplayWatchDeps, runWatched } from './replay-watch.ts';
 import { openEvents, type StoredEvent } from './stored-event.ts';
 import type { EventDraft, UnifiedEvent } from './unified-event.ts';
 
 /** Stored events read and decrypted in one go. */
 const READ_EVENTS = 500;
-/**
- * How often progress is written and the wish to cancel is read, in milliseconds. Also bounds what a worker that took over
- * repeats: far fewer events than the bus remembers ids, so nobody sees one twice.
- */
-const PROGRESS_EVERY_MS = 500;
 
-export interface ReplayRunDeps extends ReplayFeedDeps {
+export interface ReplayRunDeps extends ReplayWatchDeps {
   readonly vault: Vault;
-  readonly logger: Logger;
 }
 
 /**
@@ -46,35 +32,19 @@ export async function runReplay(
   deps: ReplayRunDeps,
   run: { readonly sessionId: SessionId; readonly signal: AbortSignal },
 ): Promise<void> {
-  const [session] = await selectSessions(deps.db, [run.sessionId]);
-  if (session?.replay == null || session.state !== 'LIVE') return;
-  const total = await countSessionEvents(deps.db, session.replay.of);
-  if (!(await updateReplayTotal(deps.db, { sessionId: session.id, total }))) return;
-  const cancelled = new AbortController();
-  const signal = AbortSignal.any([run.signal, cancelled.signal]);
-  const { channelId, replay } = session;
-  const feed = new ReplayFeed(deps, { channelId, speed: replay.speed, signal, done: replay.eventsDone });
-  const cancel = () => cancelled.abort(new ReplayCancelled());
-  const unlisten = await deps.bus.listen(cancelTopic(session.id), cancel);
-  const finished = new AbortController();
-  const watching = watchProgress(deps, { session, feed, cancel, finished: finished.signal });
-  deps.logger.info({ sessionId: session.id, total, done: feed.done }, 'replay.started');
-  try {
-    await feedSession(deps, { session, of: replay.of, feed });
-    await endReplay(deps, session, { state: 'ENDED', done: feed.done });
-  } catch (error) {
-    if (!(error instanceof ReplayCancelled)) throw error;
-    await endReplay(deps, session, { state: 'CANCELLED', done: feed.done });
-  } finally {
-    finished.abort();
-    await watching;
-    await unlisten();
-  }
+  const [row] = await selectSessions(deps.db, [run.sessionId]);
+  if (row?.replay == null || row.state !== 'LIVE') return;
+  const { of, speed, eventsDone } = row.replay;
+  const total = await countSessionEvents(deps.db, of);
+  if (!(await updateReplayTotal(deps.db, { sessionId: row.id, total }))) return;
+  const { id, channelId, streamId } = row;
+  const session = { id, channelId, streamId, speed, done: eventsDone };
+  await runWatched(deps, { session, signal: run.signal }, (feed) => feedSession(deps, { session, of, feed }));
 }
 
 async function feedSession(
   deps: ReplayRunDeps,
-  replay: { readonly session: SessionRow; readonly of: SessionId; readonly feed: ReplayFeed },
+  replay: { readonly session: ReplaySession; readonly of: SessionId; readonly feed: ReplayFeed },
 ): Promise<void> {
   const { session, of, feed } = replay;
   let after: EventCursor | null = null;
@@ -86,14 +56,22 @@ async function feedSession(
       sessionPage(session.channelId, of, after),
     );
     for (const item of await openEvents(deps, rows, { users: true, texts: true })) {
-      if (!hasWords(item)) feed.skip();
-      else await feed.add(replayDraft(item.event, { sessionId: session.id, nowMs: deps.clock.nowMs() }));
+      if (hasWords(item)) {
+        const draft = replayDraft(item.event, { sessionId: session.id, nowMs: deps.clock.nowMs() });
+        await feed.add(draft, happenedAt(item.event));
+      }
+      feed.count();
     }
     await feed.flush();
     const last = rows.at(-1);
     if (last === undefined || rows.length < READ_EVENTS) return;
     after = last;
   }
+}
+
+/** What the room repeated at the connect was all there at once, however old it is. */
+function happenedAt(event: UnifiedEvent): number | null {
+  return event.history ? null : event.timestamp;
 }
 
 function sessionPage(channelId: ChannelId, sessionId: SessionId, after: EventCursor | null): EventPageQuery {
@@ -146,54 +124,4 @@ function replayDraft(
     .digest('hex')
     .slice(0, 32);
   return { ...draft, payload: { ...draft.payload, streakId } };
-}
-
-/** Writes progress and listens to the row, in case the notification was missed. Ends with `finished`. */
-async function watchProgress(
-  deps: ReplayRunDeps,
-  watch: {
-    readonly session: SessionRow;
-    readonly feed: ReplayFeed;
-    readonly cancel: () => void;
-    readonly finished: AbortSignal;
-  },
-): Promise<void> {
-  const { session, feed, cancel, finished } = watch;
-  while (!finished.aborted) {
-    try {
-      const { cancelRequested } = await updateReplayProgress(deps.db, {
-        sessionId: session.id,
-        done: feed.done,
-      });
-      if (cancelRequested) cancel();
-    } catch (error) {
-      // The feed meets the same database and decides; this loop only reports.
-      deps.logger.warn({ err: error, sessionId: session.id }, 'replay.progress_failed');
-    }
-    await deps.pause(PROGRESS_EVERY_MS, finished);
-  }
-}
-
-async function endReplay(
-  deps: ReplayRunDeps,
-  session: SessionRow,
-  end: { readonly state: 'ENDED' | 'CANCELLED'; readonly done: number },
-): Promise<void> {
-  await updateReplayEnded(deps.db, { ...end, sessionId: session.id, reason: null, at: deps.clock.nowMs() });
-  await tellStateChange(deps, session);
-  deps.logger.info({ sessionId: session.id, state: end.state, done: end.done }, 'replay.ended');
-}
-
-/** The bus topic on which a replay is told to stop at once. */
-export function cancelTopic(sessionId: SessionId): string {
-  return `replay:${sessionId}`;
-}
-
-/** Tells whoever watches the stream that one of its sessions changed. */
-export async function tellStateChange(
-  deps: { readonly bus: EventBus },
-  session: { readonly channelId: ChannelId; readonly streamId: StreamId },
-): Promise<void> {
-  const { channelId, streamId } = session;
-  await deps.bus.notify(`stream:${channelId}`, JSON.stringify({ kind: 'STATE', streamId }));
 }

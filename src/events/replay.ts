@@ -1,12 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { EventBus } from '../bus/port.ts';
 import type { Database } from '../db/connect.ts';
-import {
-  hasSessionEvents,
-  insertReplaySession,
-  requestReplayCancel,
-  updateReplayEnded,
-} from '../db/replay.ts';
+import { hasSessionEvents, insertReplaySession, requestReplayCancel } from '../db/replay.ts';
 import { selectSessions } from '../db/session.ts';
 import type { JobKind, JobQueue } from '../jobs/job-queue.ts';
 import { assert } from '../lib/assert.ts';
@@ -19,7 +14,9 @@ import {
   SessionNotFoundError,
   SessionStillLiveError,
 } from './replay-errors.ts';
-import { cancelTopic, type ReplayRunDeps, runReplay, tellStateChange } from './replay-run.ts';
+import { failOrphanedFileReplays } from './replay-file.ts';
+import { type ReplayRunDeps, runReplay } from './replay-run.ts';
+import { cancelTopic, endReplay, tellStateChange } from './replay-watch.ts';
 
 /** How slow and how fast a replay may be, times the speed of the original. */
 export const REPLAY_SPEED_MIN = 0.1;
@@ -98,17 +95,17 @@ export async function cancelReplay(
   await tellStateChange(deps, session);
 }
 
-/** Runs requested replays in this process until `jobs` stops. */
+/** Runs requested replays in this process until `jobs` stops. Ends file replays that died with their process first. */
 export async function workReplays(deps: ReplayRunDeps & { readonly jobs: JobQueue }): Promise<void> {
+  await failOrphanedFileReplays(deps);
   await deps.jobs.work(REPLAY_JOB, {
     concurrency: REPLAYS_PER_WORKER,
     run: ({ sessionId }, { signal }) => runReplay(deps, { sessionId, signal }),
     givenUp: async ({ sessionId }) => {
-      const reason = 'The replay failed several times and was given up. The log of the worker says why.';
-      const at = deps.clock.nowMs();
-      await updateReplayEnded(deps.db, { sessionId, state: 'FAILED', reason, done: null, at });
       const [session] = await selectSessions(deps.db, [sessionId]);
-      if (session !== undefined) await tellStateChange(deps, session);
+      if (session === undefined) return;
+      const reason = 'The replay failed several times and was given up. The log of the worker says why.';
+      await endReplay(deps, session, { state: 'FAILED', reason, done: null });
     },
   });
 }

@@ -9,8 +9,8 @@ export type Activity = (stage: Stage, atMs: number) => void;
 /** Likes that TikTok shows of all that are given: real rooms showed 8 % and 26 %. */
 const LIKE_SAMPLE = 0.2;
 
-/** Part of the like totals that are behind an earlier one: 200 of 473 in real rooms. */
-const STALE_LIKE_TOTAL = 200 / 473;
+/** Part of the like totals that are out of date, and by how much: so that 2 of 5 fall, as in real rooms (200 of 473). */
+const STALE_LIKE_TOTAL = { probability: 0.65, behind: { min: 80, max: 240 } } as const;
 
 /** The viewer count comes this often, in milliseconds, whatever else happens. */
 const VIEWER_COUNT_EVERY_MS = 2_000;
@@ -38,7 +38,8 @@ export function like(stage: Stage, atMs: number): void {
   const viewer = stage.viewer();
   const count = stage.random.integer(1, 15);
   stage.likesTotal += Math.round(count / LIKE_SAMPLE);
-  const behind = stage.random.chance(STALE_LIKE_TOTAL) ? stage.random.integer(1, 60) : 0;
+  const { probability, behind: by } = STALE_LIKE_TOTAL;
+  const behind = stage.random.chance(probability) ? stage.random.integer(by.min, by.max) : 0;
   stage.say(
     atMs,
     known('WebcastLikeMessage', {

@@ -3,19 +3,22 @@ import type { Logger } from '../lib/logger.ts';
 import { createRandom } from '../lib/random.ts';
 import { direct, pause } from './director.ts';
 import type { FaultControl, FaultName } from './faults.ts';
+import { flood } from './flood.ts';
 import type { HandleState } from './handles.ts';
 import { Room } from './room.ts';
 import { playScenario, type ScenarioName } from './scenarios.ts';
 
 /** What happens in a live handle's streams. */
 export interface BroadcastOptions {
-  /** Null: nothing by itself, only what is pushed through the room. */
-  readonly scenario: ScenarioName | null;
+  /** `flood` is for measuring readers. Null: nothing by itself, only what is pushed through the room. */
+  readonly scenario: ScenarioName | 'flood' | null;
   readonly seed: number;
   /** Messages per second; the scenario's own rate when null. */
   readonly ratePerSecond: number | null;
   /** How many different viewers there are; the scenario's own number when null. */
   readonly viewers: number | null;
+  /** A flood stops after this many messages; null: never. Other scenarios take no notice. */
+  readonly floodMessagesMax: number | null;
   /** The stream ends (control message 3) this long after somebody first entered, in milliseconds; null: never. */
   readonly endAfterMs: number | null;
   /** After its end the handle is live again, with a new stream, this much later, in milliseconds; null: never. */
@@ -40,7 +43,8 @@ export class Broadcast {
   /** Ends what goes on in the stream of the moment. */
   #curtain = new AbortController();
   #streams = 0;
-  #playing = false;
+  /** The stream that somebody has entered already. */
+  #begun: Room | null = null;
 
   constructor(
     deps: { readonly clock: Clock; readonly logger: Logger; readonly faults: FaultControl },
@@ -75,7 +79,6 @@ export class Broadcast {
     this.#curtain.abort();
     this.#room.terminate();
     this.#curtain = new AbortController();
-    this.#playing = false;
     this.#room = this.#newRoom();
   }
 
@@ -87,8 +90,8 @@ export class Broadcast {
       if (struck !== undefined)
         this.#run((signal) => this.#controlLater(action, struck.value * 1_000, signal));
     }
-    if (this.#playing) return;
-    this.#playing = true;
+    if (this.#begun === this.#room) return;
+    this.#begun = this.#room;
     const { scenario, endAfterMs } = this.#options;
     if (scenario !== null) this.#run((signal) => this.#play(scenario, signal));
     if (endAfterMs !== null) this.#run((signal) => this.#controlLater(3, endAfterMs, signal));
@@ -108,16 +111,22 @@ export class Broadcast {
     return new Room({ clock, faults }, { handle: this.handle, roomId });
   }
 
-  #play(scenario: ScenarioName, signal: AbortSignal): Promise<void> {
-    const { seed, ratePerSecond, viewers } = this.#options;
+  #play(scenario: ScenarioName | 'flood', signal: AbortSignal): Promise<void> {
+    const { ratePerSecond, viewers, floodMessagesMax: messagesMax } = this.#options;
+    const { clock } = this.#deps;
+    const room = this.#room;
+    const seed = `${this.#options.seed}/${this.handle}/${this.#streams}`;
+    if (scenario === 'flood') {
+      return flood({ clock }, { room, signal, options: { seed, ratePerSecond, viewers, messagesMax } });
+    }
     const script = playScenario({
       scenario,
-      seed: `${seed}/${this.handle}/${this.#streams}`,
-      hostId: this.#room.hostId,
+      seed,
+      hostId: room.hostId,
       ...(ratePerSecond === null ? {} : { ratePerSecond }),
       ...(viewers === null ? {} : { viewers }),
     });
-    return direct({ clock: this.#deps.clock }, { room: this.#room, script, signal });
+    return direct({ clock }, { room, script, signal });
   }
 
   async #controlLater(action: 1 | 2 | 3 | 4, afterMs: number, signal: AbortSignal): Promise<void> {

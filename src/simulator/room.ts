@@ -126,11 +126,12 @@ export class Room {
   }
 
   /** A message that a scenario wrote, with its id and time. */
-  scripted(message: ScriptMessage): FrameMessage {
-    if (message.kind === 'UNKNOWN')
-      return { ...this.message('WebcastRoomMessage', {}), rawType: message.rawType };
+  scripted(message: ScriptMessage, options: MessageOptions = {}): FrameMessage {
+    if (message.kind === 'UNKNOWN') {
+      return { ...this.message('WebcastRoomMessage', {}, options), rawType: message.rawType };
+    }
     // The union holds the pairs of type and fields that `message` takes; TypeScript looks at them one by one.
-    return this.message(message.type, message.fields as WebcastFields<WebcastType>);
+    return this.message(message.type, message.fields as WebcastFields<WebcastType>, options);
   }
 
   /** Sends one message in a frame of its own. Resolves with its id when every socket takes more. */

@@ -127,6 +127,7 @@ function newBroadcast(
     seed: options.seed,
     ratePerSecond: options.ratePerSecond ?? null,
     viewers: options.viewers ?? null,
+    floodMessagesMax: options.floodMessagesMax ?? null,
     endAfterMs: options.endAfterMs ?? null,
     liveAgainAfterMs: options.liveAgainAfterMs ?? null,
   });

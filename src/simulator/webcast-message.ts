@@ -57,6 +57,8 @@ const NESTED_BY_NAME: Readonly<Record<string, Schema>> = {
   userIdentity: webcast.UserIdentity,
   displayText: webcast.MessageCommonText,
   avatarThumb: webcast.ImageModel,
+  avatarMedium: webcast.ImageModel,
+  avatarLarge: webcast.ImageModel,
   badgeImageList: webcast.ImageModel,
   image: webcast.ImageModel,
   icon: webcast.ImageModel,
@@ -97,7 +99,8 @@ const NESTED = new Map<Schema, Readonly<Record<string, Schema>>>([
 
 /** `fields` laid over the defaults of `schema`, at every level. */
 function completed(schema: Schema, fields: object): object {
-  const whole: Record<string, unknown> = { ...schema.decode(NO_BYTES) };
+  // Decoding makes a new object each time, so it may be written to.
+  const whole = schema.decode(NO_BYTES) as Record<string, unknown>;
   for (const [name, value] of Object.entries(fields)) {
     assert(name in whole, `the schema has a field ${name}`);
     const nested = NESTED.get(schema)?.[name] ?? NESTED_BY_NAME[name];

@@ -26,6 +26,12 @@ export interface OptionSpec {
   readonly defaultText: string | null;
 }
 
+/** Words explained at the end of a command's help. */
+export interface ChoiceList {
+  readonly title: string;
+  readonly words: readonly { readonly name: string; readonly meaning: string }[];
+}
+
 /** What was typed for one command: every declared option, undefined when absent. */
 export interface CommandInput {
   readonly positionals: readonly string[];
@@ -53,6 +59,8 @@ export interface Command {
   readonly description: string;
   readonly positionals: { readonly min: number; readonly max: number };
   readonly options: readonly OptionSpec[];
+  /** Words that options take, with what they mean; empty for most commands. */
+  readonly choices: readonly ChoiceList[];
   readonly examples: readonly string[];
   /** How much it logs unless configured. */
   readonly logLevel: 'warn' | 'info';
@@ -106,65 +114,14 @@ function parseLoosely(
 }
 
 /**
- * A whole number typed for an option; `absent` when the option was not given.
+ * A number typed for an option; null when the option was not given. Its limits are the business of whoever uses it.
  * @throws UsageError
  */
-export function wholeNumberOption<Absent>(
-  input: CommandInput,
-  name: string,
-  limits: { readonly min: number; readonly max: number; readonly absent: Absent },
-): number | Absent {
-  return numberOption(input, name, { ...limits, pattern: /^\d{1,15}$/, kind: 'a whole number' });
-}
-
-/**
- * A number with decimals typed for an option; `absent` when the option was not given.
- * @throws UsageError
- */
-export function decimalOption<Absent>(
-  input: CommandInput,
-  name: string,
-  limits: { readonly min: number; readonly max: number; readonly absent: Absent },
-): number | Absent {
-  return numberOption(input, name, { ...limits, pattern: /^\d{1,15}(\.\d{1,6})?$/, kind: 'a number' });
-}
-
-function numberOption<Absent>(
-  input: CommandInput,
-  name: string,
-  limits: {
-    readonly min: number;
-    readonly max: number;
-    readonly absent: Absent;
-    readonly pattern: RegExp;
-    readonly kind: string;
-  },
-): number | Absent {
+export function numberOption(input: CommandInput, name: string): number | null {
   const text = input.text(name);
-  if (text === undefined) return limits.absent;
-  const value = Number(text);
-  if (!limits.pattern.test(text) || value < limits.min || value > limits.max) {
-    throw new UsageError(
-      `--${name} is "${text}": it must be ${limits.kind} from ${limits.min} to ${limits.max}.`,
-    );
+  if (text === undefined) return null;
+  if (!/^\d{1,9}(\.\d{1,6})?$/.test(text)) {
+    throw new UsageError(`--${name} is "${text}": it must be a number, such as 2 or 0.5.`);
   }
-  return value;
-}
-
-/**
- * One of a list of words typed for an option; `absent` when the option was not given.
- * @throws UsageError
- */
-export function choiceOption<Word extends string>(
-  input: CommandInput,
-  name: string,
-  choice: { readonly words: readonly Word[]; readonly absent: Word },
-): Word {
-  const text = input.text(name);
-  if (text === undefined) return choice.absent;
-  const word = choice.words.find((candidate) => candidate === text);
-  if (word === undefined) {
-    throw new UsageError(`--${name} is "${text}": it must be one of ${choice.words.join(', ')}.`);
-  }
-  return word;
+  return Number(text);
 }

@@ -41,6 +41,7 @@ export const doctorCommand: Command = {
       defaultText: 'every channel that somebody wants connected',
     },
   ],
+  choices: [],
   examples: ['tallylight doctor', 'tallylight doctor --channel @simulated'],
   logLevel: 'warn',
   run: runDoctor,
@@ -51,7 +52,9 @@ async function runDoctor(context: CommandContext): Promise<ExitCode> {
   const wanted = context.input.text('channel');
   const url = apiUrl(config);
   if (config.masterKey === null && !existsSync(masterKeyPath(config))) {
-    terminal.print(`FAIL  start  there is no master key: Tallylight was never started with the data folder ${config.dataDir}.`);
+    terminal.print(
+      `FAIL  start  there is no master key: Tallylight was never started with the data folder ${config.dataDir}.`,
+    );
     terminal.print('             → npm start');
     return EXIT_CODES.FAILED;
   }

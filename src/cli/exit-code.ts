@@ -24,6 +24,8 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'INSECURE_HOST',
   'INVALID_HANDLE',
   'INVALID_INPUT',
+  'SIMULATE_OPTION',
+  'REPLAY_SPEED_INVALID',
   'BAD_USER_INPUT',
 ]);
 

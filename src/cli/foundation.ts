@@ -25,9 +25,12 @@ export const MIGRATIONS_DIRECTORY = fileURLToPath(new URL('../../migrations', im
 /** The master key's file in the data folder. */
 const MASTER_KEY_FILE = 'master.key';
 
-/** How long the embedded PostgreSQL may take to write out and stop, in milliseconds. */
-const STOP_POSTGRES_MS = 2_000;
-const STOP_CONNECTIONS_MS = 300;
+/** What the embedded PostgreSQL is left at least to write out and stop, in milliseconds. */
+const STOP_POSTGRES_MS = 1_500;
+
+/** Events a bus keeps unless configured: some 40 MB in this process, some 100 MB per shard in Redis at worst. */
+const LOCAL_STREAM_EVENTS_MAX = 20_000;
+const REDIS_STREAM_EVENTS_MAX = 100_000;
 
 /** What every process stands on. */
 export interface Foundation {
@@ -51,16 +54,24 @@ interface FoundationRequest {
 
 /**
  * The foundation of the process that runs everything: it brings its own PostgreSQL and bus where none are configured,
- * and migrates.
+ * and migrates. `failed` resolves, with why, when what it brought has ended; null when it
+ * brought nothing.
  */
-export async function openOwnFoundation(parts: Parts, request: FoundationRequest): Promise<Foundation> {
+export async function openOwnFoundation(
+  parts: Parts,
+  request: FoundationRequest,
+): Promise<Foundation & { readonly failed: Promise<string> | null }> {
   const { config, logger } = request;
   const masterKey = await masterKeyOf(config);
-  const connectionString = config.database.url?.reveal() ?? (await startPostgres(parts, request));
+  const configured = config.database.url?.reveal();
+  const { connectionString, failed } =
+    configured === undefined
+      ? await startPostgres(parts, request)
+      : { connectionString: configured, failed: null };
   await migrate({ connectionString, directory: MIGRATIONS_DIRECTORY, logger });
   if (config.database.url !== null && config.bus.redisUrl === null)
     await lockDatabase(parts, connectionString);
-  return connect(parts, request, { masterKey, connectionString });
+  return { ...(await connect(parts, request, { masterKey, connectionString })), failed };
 }
 
 /**
@@ -109,7 +120,7 @@ async function connect(
   { masterKey, connectionString }: { readonly masterKey: MasterKey; readonly connectionString: string },
 ): Promise<Foundation> {
   const db = await parts.start(
-    { name: 'database connections', stopMaxMs: STOP_CONNECTIONS_MS },
+    { name: 'database connections' },
     () =>
       createDatabase({
         connectionString,
@@ -121,7 +132,7 @@ async function connect(
   );
   await checkMasterKey({ db, masterKey });
   const bus = await parts.start(
-    { name: 'bus', stopMaxMs: STOP_CONNECTIONS_MS },
+    { name: 'bus' },
     () => createBus(config, logger, clock),
     (started) => started.close(),
   );
@@ -129,18 +140,28 @@ async function connect(
   return { db, bus, vault, masterKey, clock, logger, registry: new Registry(), connectionString };
 }
 
-async function startPostgres(parts: Parts, { config, logger }: FoundationRequest): Promise<string> {
+async function startPostgres(
+  parts: Parts,
+  { config, logger }: FoundationRequest,
+): Promise<{ readonly connectionString: string; readonly failed: Promise<string> }> {
   const postgres = await parts.start(
-    { name: 'embedded PostgreSQL', stopMaxMs: STOP_POSTGRES_MS },
+    { name: 'embedded PostgreSQL', reservedMs: STOP_POSTGRES_MS },
     () => startEmbeddedPostgres({ dataDir: config.dataDir, logger }),
     (started) => started.stop(),
   );
-  return postgres.connectionString;
+  const failed = postgres.died.then(
+    (how) => `the embedded PostgreSQL ended by itself (${how}): see postgres.log in the data folder.`,
+  );
+  return { connectionString: postgres.connectionString, failed };
 }
 
 function createBus(config: Config, logger: Logger, clock: Clock): EventBus | Promise<EventBus> {
-  const { redisUrl, keyPrefix, groupPrefix, shards, streamEventsMax } = config.bus;
-  if (redisUrl === null) return createInProcessBus({ clock, streamEventsMax });
+  const { redisUrl, keyPrefix, groupPrefix, shards } = config.bus;
+  if (redisUrl === null) {
+    const streamEventsMax = config.bus.streamEventsMax ?? LOCAL_STREAM_EVENTS_MAX;
+    return createInProcessBus({ clock, logger, streamEventsMax });
+  }
+  const streamEventsMax = config.bus.streamEventsMax ?? REDIS_STREAM_EVENTS_MAX;
   return createRedisBus({
     url: redisUrl.reveal(),
     keyPrefix,
@@ -161,7 +182,7 @@ async function lockDatabase(parts: Parts, connectionString: string): Promise<voi
     );
   }
   await parts.start(
-    { name: 'database lock', stopMaxMs: STOP_CONNECTIONS_MS },
+    { name: 'database lock' },
     () => lock,
     (held) => held.release(),
   );

@@ -48,6 +48,10 @@ export function commandHelp(command: Command): string {
       return `  ${(labels[index] ?? '').padEnd(width)}  ${description}${end}`;
     }),
     '',
+    ...command.choices.flatMap(({ title, words }) => {
+      const widest = Math.max(...words.map(({ name }) => name.length));
+      return [`${title}:`, ...words.map(({ name, meaning }) => `  ${name.padEnd(widest)}  ${meaning}`), ''];
+    }),
     'Examples:',
     ...command.examples.map((example) => `  ${example}`),
     '',

@@ -16,6 +16,7 @@ export const migrateCommand: Command = {
     'Works on DATABASE_URL, or on the embedded database when that is unset.',
   positionals: { min: 0, max: 0 },
   options: [],
+  choices: [],
   examples: ['tallylight migrate', 'DATABASE_URL=postgres://db.example/tallylight tallylight migrate'],
   logLevel: 'warn',
   run: runMigrate,

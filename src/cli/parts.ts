@@ -4,12 +4,12 @@ import type { Logger } from '../lib/logger.ts';
 /** How long all parts together may take to stop, in milliseconds. */
 export const STOP_ALL_MS = 5_000;
 
-/** How long one part may take to stop unless it is given more, in milliseconds. */
-const STOP_PART_MS = 1_000;
+/** What a part is left at least, however slow those before it were, in milliseconds. */
+const STOP_PART_MS = 300;
 
 interface RunningPart {
   readonly name: string;
-  readonly stopMaxMs: number;
+  readonly reservedMs: number;
   readonly stop: () => Promise<void>;
 }
 
@@ -22,16 +22,19 @@ export class Parts {
     this.#logger = logger;
   }
 
-  /** Starts a part and remembers how to stop it. What was started before stays running when it throws. */
+  /**
+   * Starts a part and remembers how to stop it; `reservedMs` is the time that the stopping of others must leave it. What was
+   * started before stays running when it throws.
+   */
   async start<T>(
-    part: { readonly name: string; readonly stopMaxMs?: number },
+    part: { readonly name: string; readonly reservedMs?: number },
     start: () => T | Promise<T>,
     stop: (started: T) => Promise<void>,
   ): Promise<T> {
     const started = await start();
     this.#running.push({
       name: part.name,
-      stopMaxMs: part.stopMaxMs ?? STOP_PART_MS,
+      reservedMs: part.reservedMs ?? STOP_PART_MS,
       stop: () => stop(started),
     });
     this.#logger.debug({ part: part.name }, 'part.started');
@@ -39,24 +42,27 @@ export class Parts {
   }
 
   /**
-   * Stops everything in reverse order. A part that fails or takes too long is logged and left behind; it does not keep
+   * Stops everything in reverse order, within `STOP_ALL_MS`. A part that fails or takes too long is logged and left behind; it does not keep
    * the others from stopping. Resolves to the names of the parts that did not stop as they should.
    */
   async stopAll(): Promise<readonly string[]> {
     const failed: string[] = [];
+    const deadline = performance.now() + STOP_ALL_MS;
     for (let part = this.#running.pop(); part !== undefined; part = this.#running.pop()) {
-      if (!(await this.#stop(part))) failed.push(part.name);
+      const reservedMs = this.#running.reduce((sum, waiting) => sum + waiting.reservedMs, 0);
+      const maxMs = Math.max(part.reservedMs, deadline - performance.now() - reservedMs);
+      if (!(await this.#stop(part, maxMs))) failed.push(part.name);
     }
     return failed;
   }
 
-  async #stop(part: RunningPart): Promise<boolean> {
+  async #stop(part: RunningPart, maxMs: number): Promise<boolean> {
     const timer = new AbortController();
-    const timeout = sleep(part.stopMaxMs, 'TIMEOUT' as const, { signal: timer.signal });
+    const timeout = sleep(maxMs, 'TIMEOUT' as const, { signal: timer.signal });
     try {
       const outcome = await Promise.race([part.stop(), timeout]);
       if (outcome !== 'TIMEOUT') return true;
-      this.#logger.warn({ part: part.name, stopMaxMs: part.stopMaxMs }, 'part.stop_timeout');
+      this.#logger.warn({ part: part.name, maxMs: Math.round(maxMs) }, 'part.stop_timeout');
     } catch (error) {
       this.#logger.warn({ part: part.name, err: error }, 'part.stop_failed');
     } finally {

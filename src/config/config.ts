@@ -16,7 +16,8 @@ export interface Config {
     readonly keyPrefix: string;
     readonly groupPrefix: string;
     readonly shards: number;
-    readonly streamEventsMax: number;
+    /** Null: the adapter's own default. */
+    readonly streamEventsMax: number | null;
   };
   readonly dataDir: string;
   /** Null: kept in the data folder. */
@@ -38,10 +39,13 @@ export interface Config {
     readonly webcastHost: string;
   };
   readonly ingest: {
-    readonly silenceMs: number;
+    readonly silenceStalledMs: number;
+    readonly silenceReconnectMs: number;
     readonly backoffMinMs: number;
     readonly backoffMaxMs: number;
     readonly offlinePollMs: number;
+    readonly suspendedPollMs: number;
+    readonly blockedPollMs: number;
     readonly leaseMs: number;
   };
   readonly storage: {
@@ -86,10 +90,13 @@ export function configOf(values: VariableValues): Config {
       webcastHost: values.TIKTOK_WEBCAST_HOST,
     },
     ingest: {
-      silenceMs: values.TALLYLIGHT_SILENCE_MS,
+      silenceStalledMs: values.TALLYLIGHT_SILENCE_STALLED_MS,
+      silenceReconnectMs: values.TALLYLIGHT_SILENCE_RECONNECT_MS,
       backoffMinMs: values.TALLYLIGHT_BACKOFF_MIN_MS,
       backoffMaxMs: values.TALLYLIGHT_BACKOFF_MAX_MS,
       offlinePollMs: values.TALLYLIGHT_OFFLINE_POLL_MS,
+      suspendedPollMs: values.TALLYLIGHT_SUSPENDED_POLL_MS,
+      blockedPollMs: values.TALLYLIGHT_BLOCKED_POLL_MS,
       leaseMs: values.TALLYLIGHT_LEASE_MS,
     },
     storage: {

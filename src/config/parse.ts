@@ -91,14 +91,18 @@ function readValue(name: VariableName, text: string, problems: string[]): unknow
   return value;
 }
 
+/** Pairs of which the first must not be above the second. */
+const IN_ORDER = [
+  ['TALLYLIGHT_BACKOFF_MIN_MS', 'TALLYLIGHT_BACKOFF_MAX_MS'],
+  ['TALLYLIGHT_SILENCE_STALLED_MS', 'TALLYLIGHT_SILENCE_RECONNECT_MS'],
+] as const satisfies readonly (readonly [VariableName, VariableName])[];
+
 /** What no variable is to blame for alone. */
 function contradictions(values: VariableValues): readonly string[] {
-  if (values.TALLYLIGHT_BACKOFF_MIN_MS > values.TALLYLIGHT_BACKOFF_MAX_MS) {
-    return [
-      `TALLYLIGHT_BACKOFF_MIN_MS is ${values.TALLYLIGHT_BACKOFF_MIN_MS}: it must not be above TALLYLIGHT_BACKOFF_MAX_MS, which is ${values.TALLYLIGHT_BACKOFF_MAX_MS}`,
-    ];
-  }
-  return [];
+  return IN_ORDER.filter(([lower, upper]) => values[lower] > values[upper]).map(
+    ([lower, upper]) =>
+      `${lower} is ${values[lower]}: it must not be above ${upper}, which is ${values[upper]}`,
+  );
 }
 
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {

@@ -122,11 +122,16 @@ export function secretText<D extends string | null>(
 
 /** A URL that may hold a password, and so is a secret. */
 export function secretUrl<D extends string | null>(
-  entry: Entry<D> & { readonly protocols: readonly string[] },
+  entry: Entry<D> & {
+    readonly protocols: readonly string[];
+    /** Several, separated by commas, will do too. */
+    readonly several?: boolean;
+  },
 ): Settled<Secret, D> {
+  const parts = (text: string): readonly string[] => (entry.several ? text.split(',') : [text]);
   const schema = z
     .string()
-    .refine((candidate) => isUrl(candidate, entry.protocols))
+    .refine((candidate) => parts(candidate).every((part) => isUrl(part.trim(), entry.protocols)))
     .transform((value) => new Secret(value));
   return variable(describe(entry), { allowed: allowedUrls(entry.protocols), secret: true, schema });
 }

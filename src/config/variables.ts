@@ -48,9 +48,10 @@ export const VARIABLES = {
   REDIS_URL: secretUrl({
     section: SERVERS,
     description:
-      'Redis 7 or Valkey to use as the event bus. Unset: `start` uses an in-process bus. `api`, `ingest` and `worker` need it.',
+      'Redis 7 or Valkey to use as the event bus; nodes of a cluster are separated by commas. Unset: `start` uses an in-process bus. `api`, `ingest` and `worker` need it.',
     defaultText: null,
     protocols: ['redis:', 'rediss:'],
+    several: true,
   }),
   TALLYLIGHT_DATA_DIR: text({
     section: SERVERS,
@@ -113,7 +114,7 @@ export const VARIABLES = {
   TIKTOK_SIGN_URL: url({
     section: TIKTOK,
     description: 'Base address of the sign service.',
-    defaultText: 'https://tiktok.eulerstream.com',
+    defaultText: 'https://api.eulerstream.com',
     protocols: ['http:', 'https:'],
   }),
   TIKTOK_SIGN_KEY: secretText({
@@ -146,12 +147,20 @@ export const VARIABLES = {
     pattern: HOST_PATTERN,
   }),
 
-  TALLYLIGHT_SILENCE_MS: wholeNumber({
+  TALLYLIGHT_SILENCE_STALLED_MS: wholeNumber({
     section: INGEST,
-    description: 'A connection silent for this long counts as stalled and is opened anew.',
+    description:
+      'A connection silent for this long counts as stalled, and a gap is recorded. A live room ticks every 2 s.',
     defaultText: '45000',
     min: 1_000,
     max: 600_000,
+  }),
+  TALLYLIGHT_SILENCE_RECONNECT_MS: wholeNumber({
+    section: INGEST,
+    description: 'A connection silent for this long is opened anew.',
+    defaultText: '90000',
+    min: 1_000,
+    max: 3_600_000,
   }),
   TALLYLIGHT_BACKOFF_MIN_MS: wholeNumber({
     section: INGEST,
@@ -172,6 +181,20 @@ export const VARIABLES = {
     section: INGEST,
     description: 'How often a channel that is not live is looked at again.',
     defaultText: '60000',
+    min: 1_000,
+    max: DAY_MS,
+  }),
+  TALLYLIGHT_SUSPENDED_POLL_MS: wholeNumber({
+    section: INGEST,
+    description: 'How often a channel whose stream the provider suspended is looked at again.',
+    defaultText: '600000',
+    min: 1_000,
+    max: DAY_MS,
+  }),
+  TALLYLIGHT_BLOCKED_POLL_MS: wholeNumber({
+    section: INGEST,
+    description: 'How often a channel is looked at again when the provider or the sign service refuses us.',
+    defaultText: '300000',
     min: 1_000,
     max: DAY_MS,
   }),
@@ -207,8 +230,9 @@ export const VARIABLES = {
   }),
   TALLYLIGHT_BUS_STREAM_EVENTS_MAX: wholeNumber({
     section: BUS,
-    description: 'Events a stream keeps, roughly. A consumer further behind than this loses events.',
-    defaultText: '100000',
+    description:
+      'Events that a shard keeps for consumers that are behind; after that appends wait. Unset: 100000 in Redis, 20000 in process.',
+    defaultText: null,
     min: 1_000,
     max: 100_000_000,
   }),

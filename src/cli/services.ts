@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { randomFraction } from '../bus/back-off.ts';
+import type { Config } from '../config/config.ts';
+import { keepPartitions } from '../events/partitions.ts';
+import { workReplays } from '../events/replay.ts';
+import { failOrphanedFileReplays } from '../events/replay-file.ts';
+import { startStorageWorker } from '../events/storage-worker.ts';
+import { inspectPipeline } from '../health/pipeline-health.ts';
+import { startIngest } from '../ingest/ingest-service.ts';
+import { createSignBudget } from '../ingest/sign-budget.ts';
+import type { TikTokHosts } from '../ingest/tiktok/options.ts';
+import { createTikTokSource } from '../ingest/tiktok/tiktok-source.ts';
+import type { JobQueue } from '../jobs/job-queue.ts';
+import { createPgBossQueue } from '../jobs/pg-boss-queue.ts';
+import { startApi } from '../server/api.ts';
+import type { Foundation } from './foundation.ts';
+import type { Parts } from './parts.ts';
+import { refuseTakenPort } from './port.ts';
+import { apiUrl } from './urls.ts';
+
+/** The overlay's files, wherever the process was started. */
+const OVERLAY_DIRECTORY = fileURLToPath(new URL('../../web/overlay', import.meta.url));
+
+/** Names this process among all: several may run on a machine, one after the other too. */
+function processName(): string {
+  return `${hostname()}-${randomUUID()}`;
+}
+
+/** Waits `ms`, or less when `signal` aborts. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+/** A connection to the job queue: to run jobs, or only to enqueue them. */
+export function startJobs(
+  parts: Parts,
+  { connectionString, logger }: Foundation,
+  role: 'worker' | 'sender',
+): Promise<JobQueue> {
+  return parts.start(
+    { name: 'job queue' },
+    () => createPgBossQueue({ connectionString, role, logger: logger.child({ module: 'jobs' }) }),
+    (jobs) => jobs.stop(),
+  );
+}
+
+/** The storage worker: what is on the bus goes to PostgreSQL. Partitions are made before. */
+export async function startStorage(
+  parts: Parts,
+  foundation: Foundation,
+  { config, jobs }: { readonly config: Config; readonly jobs: JobQueue },
+): Promise<void> {
+  const logger = foundation.logger.child({ module: 'storage' });
+  await keepPartitions({ ...foundation, logger, jobs });
+  await parts.start(
+    { name: 'storage worker' },
+    () =>
+      startStorageWorker(
+        { ...foundation, logger },
+        {
+          consumerId: processName(),
+          batchEventsMax: config.storage.batchMax,
+          lingerMs: config.storage.lingerMs,
+        },
+      ),
+    (worker) => worker.stop(),
+  );
+}
+
+/** Replays that somebody asked for run in this process too. */
+export async function startReplays(foundation: Foundation, jobs: JobQueue): Promise<void> {
+  const deps = { ...foundation, logger: foundation.logger.child({ module: 'replay' }), pause };
+  await failOrphanedFileReplays(deps);
+  await workReplays({ ...deps, jobs });
+}
+
+/** Connects rooms. `hostsFor` says where a handle's provider is: the configured hosts, or a simulator. */
+export async function startRooms(
+  parts: Parts,
+  foundation: Foundation,
+  options: { readonly config: Config; readonly hostsFor: (handle: string) => TikTokHosts },
+): Promise<void> {
+  const { db, clock } = foundation;
+  const { tiktok, ingest, development } = options.config;
+  const logger = foundation.logger.child({ module: 'ingest' });
+  const signKey = tiktok.signKey?.reveal() ?? null;
+  const signBudget = createSignBudget(
+    { db, clock },
+    { signKey, perMinute: tiktok.signRatePerMinute, logger },
+  );
+  await parts.start(
+    { name: 'ingest' },
+    () =>
+      startIngest(
+        {
+          ...foundation,
+          logger,
+          random: randomFraction,
+          sourceFor: ({ handle }) =>
+            createTikTokSource({
+              hosts: options.hostsFor(handle),
+              provider: tiktok.provider,
+              signKey,
+              signBudget,
+              clock,
+              logger,
+            }),
+        },
+        { ...ingest, development },
+      ),
+    (service) => service.stop(),
+  );
+}
+
+/** The hosts that are configured: the real ones, or those of a simulator that somebody else runs. */
+export function configuredHosts({ tiktok }: Config): TikTokHosts {
+  return { webHost: tiktok.webHost, webcastHost: tiktok.webcastHost, signUrl: tiktok.signUrl };
+}
+
+/**
+ * The API. Resolves to where it is reached.
+ * @throws RefusedError when the port is taken.
+ */
+export async function startApiServer(
+  parts: Parts,
+  foundation: Foundation,
+  { config, jobs }: { readonly config: Config; readonly jobs: JobQueue },
+): Promise<{ readonly url: string }> {
+  const { db, bus, clock } = foundation;
+  const { api } = config;
+  return refuseTakenPort(api.port, () =>
+    parts.start(
+      { name: 'API' },
+      () =>
+        startApi(
+          {
+            ...foundation,
+            logger: foundation.logger.child({ module: 'api' }),
+            jobs,
+            health: { inspect: (channelId) => inspectPipeline({ db, bus, clock }, { channelId }) },
+          },
+          {
+            host: api.host,
+            port: api.port,
+            publicUrl: api.publicUrl ?? (api.port === 0 ? null : apiUrl(config)),
+            allowedOrigins: api.allowedOrigins,
+            metricsToken: api.metricsToken?.reveal() ?? null,
+            development: config.development,
+            overlayDirectory: OVERLAY_DIRECTORY,
+          },
+        ),
+      (server) => server.stop(),
+    ),
+  );
+}

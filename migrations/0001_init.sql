@@ -182,7 +182,8 @@ declare
   part text := 'event_' || to_char(day, 'YYYYMMDD');
 begin
   if to_regclass(part) is not null then return false; end if;
-  perform pg_advisory_xact_lock(hashtext('tallylight event partition'));
+  -- Waits for another maker and, unlike an advisory lock, makes what that one made visible to the next line.
+  lock table event in share update exclusive mode;
   if to_regclass(part) is not null then return false; end if;
   execute format('create table %I (like event including defaults including constraints)', part);
   execute format('create trigger event_no_truncate before truncate on %I for each statement execute function refuse_event_change()', part);

@@ -74,8 +74,7 @@ export async function openEvents(
 export function openProfile(member: MemberRow, key: DataKey | undefined): EventUser | null {
   const text = key === undefined ? undefined : openText(key, sealContext.profile(member.id), member.profile);
   if (text === undefined) return null;
-  // Sealed by the storage worker from these fields of an EventUser, and authenticated since.
-  const profile = JSON.parse(text) as Pick<EventUser, 'userId' | 'uniqueId' | 'displayName' | 'avatarUrl'>;
+  const profile = JSON.parse(text) as MemberProfile; // sealed by the storage worker, authenticated since
   return {
     userId: profile.userId,
     uniqueId: profile.uniqueId,

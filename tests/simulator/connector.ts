@@ -1,4 +1,9 @@
-import { createEulerClient, SignConfig, TikTokLiveConnection } from 'tiktok-live-connector';
+import {
+  createEulerClient,
+  deserializeWebSocketMessage,
+  SignConfig,
+  TikTokLiveConnection,
+} from 'tiktok-live-connector';
 import { SIMULATOR_HEADER } from '../../src/simulator/marker.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 
@@ -13,6 +18,8 @@ export interface Received {
 export interface Client {
   readonly connection: TikTokLiveConnection;
   readonly received: Received[];
+  /** The raw frames, in the order in which they came. */
+  readonly frames: Buffer[];
   /** Messages of one type, in order. */
   of(type: string): readonly Received[];
   /** The ids received, in order. */
@@ -46,6 +53,7 @@ export function createClient(simulator: Simulator, handle: string): Client {
   const client: Client = {
     connection,
     received: [],
+    frames: [],
     errors: [],
     events: [],
     end: { code: null },
@@ -76,11 +84,38 @@ function listen(client: Client): void {
   emitter.on('decodedData', (type: string, decoded: { data: Received['data'] }) =>
     client.received.push({ type, data: decoded.data }),
   );
+  emitter.on('websocketData', (frame: Buffer) => client.frames.push(frame));
   emitter.on('error', (error: unknown) => client.errors.push(error));
   emitter.on('disconnected', ({ code }: { code: number }) => {
     client.end.code = code;
   });
   for (const name of EVENTS) emitter.on(name, (data: unknown) => client.events.push({ name, data }));
+}
+
+/** Every message of the raw frames, also those that the connector keeps to itself. */
+export async function framedMessages(client: Client): Promise<readonly FramedMessage[]> {
+  const decoded = await Promise.all(client.frames.map((frame) => deserializeWebSocketMessage(frame)));
+  return decoded.flatMap((frame) =>
+    (frame.protoMessageFetchResult?.messages ?? []).map((message) => ({
+      type: message.method,
+      id: message.msgId,
+      history: message.isHistory,
+      outcome: outcomeOf(message),
+    })),
+  );
+}
+
+/** A message in its frame, and what the connector could do with it. */
+export interface FramedMessage {
+  readonly type: string;
+  readonly id: string;
+  readonly history: boolean;
+  readonly outcome: 'decoded' | 'undecodable' | 'unknown';
+}
+
+function outcomeOf(message: object): FramedMessage['outcome'] {
+  if ('decodedData' in message) return 'decoded';
+  return 'decodeError' in message ? 'undecodable' : 'unknown';
 }
 
 /** One of the simulator's web routes, as any HTTP client sees it. */

@@ -1,0 +1,116 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Kysely, Transaction } from 'kysely';
+import type { EventBus } from '../bus/port.ts';
+import { replaceAccessKeys, selectAccessKeyByHash, selectValidAccessKeys } from '../db/access-key.ts';
+import { lockOverlayKeyVersions, raiseOverlayKeyVersion } from '../db/channel.ts';
+import type { Database } from '../db/connect.ts';
+import type { Clock } from '../lib/clock.ts';
+import { type AccessKeyId, type ChannelId, newId } from '../lib/ids.ts';
+import { deriveKey, type MasterKey } from '../privacy/master-key.ts';
+import type { Viewer } from './viewer.ts';
+
+/** The bus topic on which a change of valid keys is told to every process. The payload says nothing. */
+export const ACCESS_KEYS_TOPIC = 'access-keys';
+
+/** 256 bits in base64url behind the prefix. Anything else is not looked up. */
+const KEY_PATTERN = /^tl[ko]_[A-Za-z0-9_-]{43}$/;
+
+/**
+ * The owner's key: `tlk_` and 256 bits in base64url, always the same for a master key, so it can be shown again.
+ * It opens everything: treat it like a password.
+ */
+export function ownerKey(master: MasterKey): string {
+  return `tlk_${deriveKey(master, 'access key: owner').toString('base64url')}`;
+}
+
+/** The key of a channel's overlays: `tlo_` and 256 bits. Raising `version` makes another one; the old stops working. */
+export function overlayKey(master: MasterKey, channelId: ChannelId, version: number): string {
+  return `tlo_${deriveKey(master, `access key: overlay of ${channelId}, version ${version}`).toString('base64url')}`;
+}
+
+/** Only this is stored. Unsalted is enough: the keys are 256 random bits. */
+function hashOf(key: string): Buffer {
+  return createHash('sha256').update(key, 'utf8').digest();
+}
+
+/**
+ * Makes the keys derived from this master key the valid ones, and revokes every other (another master key's, an older
+ * version's). Idempotent; call it at every start.
+ */
+export async function ensureAccessKeys(deps: {
+  readonly db: Kysely<Database>;
+  readonly masterKey: MasterKey;
+  readonly clock: Clock;
+}): Promise<void> {
+  await deps.db.transaction().execute(async (tx) => {
+    const channels = await lockOverlayKeyVersions(tx);
+    const keys = channels.map((channel) => ({
+      channelId: channel.id as ChannelId | null,
+      key: overlayKey(deps.masterKey, channel.id, channel.overlayKeyVersion),
+    }));
+    keys.push({ channelId: null, key: ownerKey(deps.masterKey) });
+    await replaceAccessKeys(
+      tx,
+      keys.map(({ channelId, key }) => ({
+        id: newId('accessKey', deps.clock.nowMs()),
+        channelId,
+        keyHash: hashOf(key),
+      })),
+    );
+  });
+}
+
+/** Makes one channel's overlay key of this version the valid one, in the transaction that made or raised it. */
+export async function putOverlayKey(
+  deps: { readonly masterKey: MasterKey; readonly clock: Clock },
+  tx: Transaction<Database>,
+  channel: { readonly id: ChannelId; readonly overlayKeyVersion: number },
+): Promise<void> {
+  const key = overlayKey(deps.masterKey, channel.id, channel.overlayKeyVersion);
+  const id = newId('accessKey', deps.clock.nowMs());
+  await replaceAccessKeys(tx, [{ id, channelId: channel.id, keyHash: hashOf(key) }]);
+}
+
+/**
+ * Replaces a channel's overlay key. The old one is refused from now on, and whoever is connected with it is cut off
+ * within 5 s. False when there is no such channel.
+ */
+export async function rotateOverlayKey(
+  deps: {
+    readonly db: Kysely<Database>;
+    readonly bus: EventBus;
+    readonly masterKey: MasterKey;
+    readonly clock: Clock;
+  },
+  channelId: ChannelId,
+): Promise<boolean> {
+  const version = await deps.db.transaction().execute(async (tx) => {
+    const raised = await raiseOverlayKeyVersion(tx, channelId);
+    if (raised !== undefined) await putOverlayKey(deps, tx, { id: channelId, overlayKeyVersion: raised });
+    return raised;
+  });
+  if (version === undefined) return false;
+  await deps.bus.notify(ACCESS_KEYS_TOPIC, '');
+  return true;
+}
+
+/** Who holds this key; null when it opens nothing. */
+export async function authenticate(
+  deps: { readonly db: Kysely<Database> },
+  key: string,
+): Promise<Viewer | null> {
+  if (!KEY_PATTERN.test(key)) return null;
+  const hash = hashOf(key);
+  const row = await selectAccessKeyByHash(deps.db, hash);
+  if (row === undefined || !timingSafeEqual(row.keyHash, hash)) return null;
+  if (row.channelId === null) return { kind: 'OWNER', accessKeyId: row.id };
+  return { kind: 'OVERLAY', accessKeyId: row.id, channelId: row.channelId };
+}
+
+/** Which of these keys still open something. */
+export function stillValid(
+  deps: { readonly db: Kysely<Database> },
+  ids: readonly AccessKeyId[],
+): Promise<ReadonlySet<AccessKeyId>> {
+  return selectValidAccessKeys(deps.db, ids);
+}

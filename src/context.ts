@@ -1,0 +1,61 @@
+import type { Kysely } from 'kysely';
+import type { Viewer } from './auth/viewer.ts';
+import type { EventBus } from './bus/port.ts';
+import type { ChannelRow } from './db/channel.ts';
+import type { Database } from './db/connect.ts';
+import type { SessionRow } from './db/session.ts';
+import type { StreamRow } from './db/stream.ts';
+import type { GapRow } from './db/stream-gap.ts';
+import type { StreamTotals } from './events/stream-stats.ts';
+import type { JobQueue } from './jobs/job-queue.ts';
+import type { Clock } from './lib/clock.ts';
+import type { ChannelId, GapId, MemberId, SessionId, StreamId } from './lib/ids.ts';
+import type { Logger } from './lib/logger.ts';
+import type { AudienceMember, UserKey } from './live/audience.ts';
+import type { LiveHub } from './live/channel-feed.ts';
+import type { MasterKey } from './privacy/master-key.ts';
+import type { Vault } from './privacy/vault.ts';
+
+/** What the process offers to every request. */
+export interface Services {
+  readonly db: Kysely<Database>;
+  readonly bus: EventBus;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly jobs: JobQueue;
+  readonly masterKey: MasterKey;
+  readonly live: LiveHub;
+  /** Where clients reach us, without a slash at the end. */
+  readonly publicUrl: string;
+}
+
+/** Loads one thing; loads asked for at the same time travel in one statement. Null: there is none. */
+export interface Loader<K, V> {
+  load(key: K): Promise<V | null>;
+}
+
+/** Per request. */
+export interface Loaders {
+  readonly channels: Loader<ChannelId, ChannelRow>;
+  readonly streams: Loader<StreamId, StreamRow>;
+  readonly latestStreams: Loader<ChannelId, StreamRow>;
+  readonly sessions: Loader<SessionId, SessionRow>;
+  readonly gaps: Loader<GapId, GapRow>;
+  readonly streamTotals: Loader<StreamId, StreamTotals>;
+  readonly members: Loader<MemberId, AudienceMember>;
+  readonly membersByUser: Loader<UserKey, AudienceMember>;
+  /** Forgets everything loaded: a subscription does so before each delivery, which must show what is true then. */
+  clear(): void;
+}
+
+/** What every resolver gets. */
+export interface AppContext {
+  readonly viewer: Viewer;
+  /** Named in errors and logs. */
+  readonly requestId: string;
+  /** Names the socket, or the request when there is none. */
+  readonly connectionId: string;
+  readonly services: Services;
+  readonly loaders: Loaders;
+}

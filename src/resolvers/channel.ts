@@ -1,0 +1,74 @@
+import { overlayKey } from '../auth/access-keys.ts';
+import { canSeeChannel } from '../auth/viewer.ts';
+import type { AppContext } from '../context.ts';
+import type { ChannelRow } from '../db/channel.ts';
+import type { StreamRow } from '../db/stream.ts';
+import type { Provider } from '../events/unified-event.ts';
+import { parseId } from '../lib/ids.ts';
+import { type AudienceMember, findMembers } from '../live/audience.ts';
+import { findChannel, listChannels } from '../live/channels.ts';
+import { encodeTimeCursor } from '../live/page.ts';
+import { listStreams } from '../live/streams.ts';
+import { type Connection, connectionOf, type PageArguments, pageRequest } from './connection.ts';
+
+export async function queryChannel(
+  _root: unknown,
+  args: { readonly id: string },
+  ctx: AppContext,
+): Promise<ChannelRow | null> {
+  const id = parseId('channel', args.id);
+  return id === undefined || !canSeeChannel(ctx.viewer, id) ? null : ctx.loaders.channels.load(id);
+}
+
+export function queryChannelByHandle(
+  _root: unknown,
+  args: { readonly handle: string; readonly provider: Provider },
+  ctx: AppContext,
+): Promise<ChannelRow | null> {
+  return findChannel(ctx.services, args);
+}
+
+export async function queryChannels(
+  _root: unknown,
+  args: PageArguments,
+  ctx: AppContext,
+): Promise<Connection<ChannelRow>> {
+  const request = pageRequest(args);
+  return connectionOf(await listChannels(ctx.services, request), request, (channel) => channel.id);
+}
+
+export function channelOverlaysConnected(
+  channel: ChannelRow,
+  _args: object,
+  ctx: AppContext,
+): Promise<number> {
+  return ctx.services.bus.presence.count({ channelId: channel.id, kind: 'overlay' });
+}
+
+export function channelSubscribers(channel: ChannelRow, _args: object, ctx: AppContext): Promise<number> {
+  return ctx.services.bus.presence.count({ channelId: channel.id, kind: 'subscriber' });
+}
+
+export async function channelStreams(
+  channel: ChannelRow,
+  args: PageArguments,
+  ctx: AppContext,
+): Promise<Connection<StreamRow>> {
+  const request = pageRequest(args);
+  const page = await listStreams(ctx.services, { ...request, channelId: channel.id });
+  return connectionOf(page, request, (stream) => encodeTimeCursor({ at: stream.startedAt, id: stream.id }));
+}
+
+export function channelMembers(
+  channel: ChannelRow,
+  args: { readonly handle: string },
+  ctx: AppContext,
+): Promise<readonly AudienceMember[]> {
+  return findMembers(ctx.services, { channelId: channel.id, handle: args.handle });
+}
+
+/** Everything the overlay needs stands in the fragment, which browsers do not send. */
+export function channelOverlayUrl(channel: ChannelRow, _args: object, { services }: AppContext): string {
+  const key = overlayKey(services.masterKey, channel.id, channel.overlayKeyVersion);
+  return `${services.publicUrl}/overlay/#channel=${channel.id}&key=${key}`;
+}

@@ -1,0 +1,58 @@
+import { actorMember, type EventActor } from '../resolvers/actor.ts';
+import { builder, OWNER, VIEWER } from './builder.ts';
+import { FollowRoleEnum } from './event-enums.ts';
+import { Member } from './refs.ts';
+
+/** What overlays may put on screen, and, for the owner, who it is. */
+export const Actor = builder.objectRef<EventActor>('EventActor').implement({
+  description: 'Who did something: in a live event as the provider told it then, in history as last known.',
+  authScopes: VIEWER,
+  fields: (t) => ({
+    alias: t.exposeString('alias', {
+      description:
+        'Stands for the person without naming them, the same throughout a channel, like `viewer-7f3a09c2`.',
+    }),
+    displayName: t.string({
+      description: 'The name they show. Personal.',
+      resolve: ({ user }) => user.displayName,
+    }),
+    handle: t.string({
+      description: 'The handle, without `@`. Personal.',
+      resolve: ({ user }) => user.uniqueId,
+    }),
+    avatarUrl: t.string({
+      nullable: true,
+      description: "Their picture, on the provider's servers. Null when they have none. Personal.",
+      resolve: ({ user }) => user.avatarUrl,
+    }),
+    followRole: t.field({
+      type: FollowRoleEnum,
+      description: 'How they follow the creator.',
+      resolve: ({ user }) => user.followRole,
+    }),
+    isModerator: t.boolean({
+      description: "Whether they moderate the creator's streams.",
+      resolve: ({ user }) => user.isModerator,
+    }),
+    isSubscriber: t.boolean({
+      description: 'Whether they subscribe to the creator.',
+      resolve: ({ user }) => user.isSubscriber,
+    }),
+    teamMemberLevel: t.int({
+      description: 'Their level in the fan club, 0 when not a member.',
+      resolve: ({ user }) => user.teamMemberLevel,
+    }),
+    externalId: t.string({
+      authScopes: OWNER,
+      description: "The provider's id of the person. Personal.",
+      resolve: ({ user }) => user.userId,
+    }),
+    member: t.field({
+      type: Member,
+      nullable: true,
+      authScopes: OWNER,
+      description: 'The person in this channel. Null while their first event is still being stored.',
+      resolve: actorMember,
+    }),
+  }),
+});

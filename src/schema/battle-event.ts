@@ -1,0 +1,46 @@
+import type { BattleParticipant } from '../events/unified-event.ts';
+import { builder, OWNER, VIEWER } from './builder.ts';
+import { eventTypeOptions, eventTypeRef } from './event-type.ts';
+
+const BattleStatusEnum = builder.enumType('BattleStatus', {
+  description: 'How far a battle is.',
+  values: {
+    STARTED: { description: 'It began.' },
+    UPDATED: { description: 'Scores changed.' },
+    ENDED: { description: 'It is over.' },
+  } as const,
+});
+
+const Participant = builder.objectRef<BattleParticipant>('BattleParticipant').implement({
+  description: 'A streamer in a battle.',
+  authScopes: VIEWER,
+  fields: (t) => ({
+    displayName: t.exposeString('displayName', { description: 'The name they show. Personal.' }),
+    score: t.expose('score', { type: 'Count', description: 'The score so far.' }),
+    externalId: t.exposeString('userId', {
+      authScopes: OWNER,
+      description: "The provider's id of the streamer. Personal.",
+    }),
+  }),
+});
+
+eventTypeRef('BATTLE').implement({
+  ...eventTypeOptions,
+  description: 'A battle with other streamers began, moved on or ended.',
+  fields: (t) => ({
+    battleId: t.string({
+      description: "The provider's id of the battle.",
+      resolve: ({ event }) => event.payload.battleId,
+    }),
+    battleStatus: t.field({
+      type: BattleStatusEnum,
+      description: 'How far it is.',
+      resolve: ({ event }) => event.payload.battleStatus,
+    }),
+    participants: t.field({
+      type: [Participant],
+      description: 'Who takes part; empty once erased.',
+      resolve: ({ event }) => event.payload.participants,
+    }),
+  }),
+});

@@ -1,0 +1,23 @@
+import './scalars.ts';
+import './channel.ts';
+import './stream.ts';
+import './session.ts';
+import './gap.ts';
+import './event.ts';
+import './event-types.ts';
+import './chat-event.ts';
+import './gift-event.ts';
+import './battle-event.ts';
+import './lifecycle-event.ts';
+import './actor.ts';
+import './audience-member.ts';
+import './subscription.ts';
+import { assert } from '../lib/assert.ts';
+import { builder } from './builder.ts';
+import { fieldsWithoutScope } from './scope-check.ts';
+
+/** The schema of the API. Building it fails when a field has no declared scope: what nobody decided is denied. */
+export const schema = builder.toSchema();
+
+const undecided = fieldsWithoutScope(schema);
+assert(undecided.length === 0, `fields without a declared scope: ${undecided.join(', ')}`);

@@ -1,0 +1,97 @@
+import { personalText } from '../resolvers/event.ts';
+import { builder, OWNER } from './builder.ts';
+import { eventTypeOptions, eventTypeRef } from './event-type.ts';
+import { ProviderEnum } from './provider.ts';
+
+eventTypeRef('CONNECTED').implement({
+  ...eventTypeOptions,
+  description: 'We connected to the room.',
+  fields: (t) => ({
+    provider: t.field({
+      type: ProviderEnum,
+      description: 'Whose room.',
+      resolve: ({ event }) => event.payload.provider,
+    }),
+  }),
+});
+
+eventTypeRef('DISCONNECTED').implement({
+  ...eventTypeOptions,
+  description: 'The connection to the room ended.',
+  fields: (t) => ({
+    code: t.int({
+      description: "The WebSocket's close code.",
+      resolve: ({ event }) => event.payload.code,
+    }),
+    reason: t.string({
+      description: 'Why, in words.',
+      resolve: ({ event }) => event.payload.reason,
+    }),
+    willReconnect: t.boolean({
+      description: 'Whether we connect again by ourselves.',
+      resolve: ({ event }) => event.payload.willReconnect,
+    }),
+  }),
+});
+
+const StreamEndEventReasonEnum = builder.enumType('StreamEndEventReason', {
+  description: 'How the provider said that the stream ended.',
+  values: {
+    ENDED: { description: 'The streamer ended it.' },
+    SUSPENDED: { description: 'The provider suspended it.' },
+  } as const,
+});
+
+eventTypeRef('STREAM_END').implement({
+  ...eventTypeOptions,
+  description: 'The stream ended.',
+  fields: (t) => ({
+    reason: t.field({
+      type: StreamEndEventReasonEnum,
+      description: 'How.',
+      resolve: ({ event }) => event.payload.reason,
+    }),
+  }),
+});
+
+eventTypeRef('ERROR').implement({
+  ...eventTypeOptions,
+  description: 'Something went wrong on our side. Not told to overlays.',
+  fields: (t) => ({
+    code: t.string({
+      authScopes: OWNER,
+      description: 'What went wrong, for programs.',
+      resolve: ({ event }) => event.payload.code,
+    }),
+    message: t.string({
+      nullable: true,
+      authScopes: OWNER,
+      description: 'What went wrong, in words. Null once erased.',
+      resolve: (shown) => personalText(shown, shown.event.payload.message),
+    }),
+    stack: t.string({
+      nullable: true,
+      authScopes: OWNER,
+      description: 'Where in the code. Null outside development.',
+      resolve: ({ event }) => event.payload.stack,
+    }),
+  }),
+});
+
+eventTypeRef('RAW').implement({
+  ...eventTypeOptions,
+  description: 'A message of the provider that this version does not know. Not told to overlays.',
+  fields: (t) => ({
+    rawType: t.string({
+      authScopes: OWNER,
+      description: "The provider's name for the type.",
+      resolve: ({ event }) => event.payload.rawType,
+    }),
+    dataJson: t.string({
+      nullable: true,
+      authScopes: OWNER,
+      description: 'The message as JSON text, people replaced by pseudonyms. Null once erased.',
+      resolve: (shown) => personalText(shown, JSON.stringify(shown.event.payload.data)),
+    }),
+  }),
+});

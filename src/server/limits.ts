@@ -1,0 +1,35 @@
+/** Every limit of the API in one place. Sizes in bytes, times in milliseconds. */
+
+/** A request's body, and a WebSocket frame. The longest document the token limit lets through is a fifth of it. */
+export const BODY_BYTES_MAX = 128 * 1024;
+/** Nesting of the JSON of a request. */
+export const JSON_DEPTH_MAX = 32;
+/** Tokens of a document: the overlay's has 90, a query of every field of every event 400. */
+export const DOCUMENT_TOKENS_MAX = 1_000;
+/** Levels of fields: a member's events reached through a channel's streams is 13. */
+export const DOCUMENT_DEPTH_MAX = 15;
+export const DOCUMENT_ALIASES_MAX = 20;
+export const DOCUMENT_DIRECTIVES_MAX = 5;
+/** Points of one operation: ten pages of 100 events with their actors. @see schema/connection.ts for what costs */
+export const OPERATION_COST_MAX = 2_000;
+
+/** Connections of this process, HTTP and WebSocket together. */
+export const CONNECTIONS_MAX = 5_000;
+/** WebSockets and event streams that one key may hold open in this process. */
+export const LIVE_CONNECTIONS_PER_KEY_MAX = 500;
+/** Operations under way on one WebSocket. */
+export const OPERATIONS_PER_SOCKET_MAX = 20;
+
+/** How long a WebSocket may take to say who it is. */
+export const CONNECTION_INIT_MS = 3_000;
+/** A WebSocket is pinged this often; one that has not answered by the next time is gone. */
+export const PING_EVERY_MS = 12_000;
+/** What may wait in a WebSocket's send buffer, and how long one message may wait there. */
+export const SOCKET_BUFFER_BYTES_MAX = 1024 * 1024;
+export const SOCKET_STALL_MS = 10_000;
+
+/** Keys of open connections are looked at again this often, whatever was or was not told: rotation cuts within 5 s. */
+export const REAUTHORISE_EVERY_MS = 4_000;
+
+/** How long stopping may take. */
+export const DRAIN_MS = 3_000;

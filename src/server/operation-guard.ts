@@ -1,0 +1,94 @@
+import { complexityFromQuery } from '@pothos/plugin-complexity';
+import {
+  BREAK,
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  visit,
+} from 'graphql';
+import type { AppContext } from '../context.ts';
+import { OPERATION_COST_MAX } from './limits.ts';
+
+/** An operation about to run, by whatever way it came. */
+export interface OperationToRun {
+  readonly schema: GraphQLSchema;
+  readonly document: DocumentNode;
+  readonly operationName?: string | null | undefined;
+  readonly variableValues?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly contextValue: AppContext;
+}
+
+/** Whether it may run, and what it costs. */
+export type Verdict =
+  | { readonly kind: 'ALLOWED'; readonly cost: number }
+  | { readonly kind: 'REFUSED'; readonly error: GraphQLError };
+
+/**
+ * Judges an operation with its variables, before anything of it runs. Not at validation, whose outcome is remembered per
+ * document: with other variables the same document costs something else, and another key may not look at the schema.
+ */
+export function judgeOperation(
+  operation: OperationToRun,
+  options: { readonly development: boolean },
+): Verdict {
+  const { document, contextValue } = operation;
+  const mayIntrospect = options.development || contextValue.viewer.kind === 'OWNER';
+  if (!mayIntrospect && introspects(document)) {
+    return refused('This key may not look at the schema.', 'FORBIDDEN');
+  }
+  const selected = getOperationAST(document, operation.operationName);
+  // Without an operation nothing runs: the executor says which name is missing.
+  if (!selected) return { kind: 'ALLOWED', cost: 0 };
+  let cost: number;
+  try {
+    cost = costOf(operation, selected);
+  } catch (error) {
+    if (error instanceof GraphQLError) return { kind: 'REFUSED', error };
+    throw error;
+  }
+  if (cost > OPERATION_COST_MAX) {
+    return refused(
+      `The operation costs ${cost} points, of ${OPERATION_COST_MAX} allowed: ask for smaller pages.`,
+      'COST_LIMIT_EXCEEDED',
+    );
+  }
+  return { kind: 'ALLOWED', cost };
+}
+
+/** @throws GraphQLError when the variables do not fit the operation */
+function costOf(operation: OperationToRun, selected: OperationDefinitionNode): number {
+  // The plugin takes the first operation of a document; ours is the selected one.
+  const fragments = operation.document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
+  const document: DocumentNode = { kind: Kind.DOCUMENT, definitions: [selected, ...fragments] };
+  const { complexity } = complexityFromQuery(document, {
+    schema: operation.schema,
+    variables: { ...operation.variableValues },
+    ctx: operation.contextValue,
+  });
+  return complexity;
+}
+
+const introspecting = new WeakMap<DocumentNode, boolean>();
+
+/** Whether the document asks for the schema, anywhere. Documents are parsed once, so the answer is kept with them. */
+function introspects(document: DocumentNode): boolean {
+  const known = introspecting.get(document);
+  if (known !== undefined) return known;
+  let found = false;
+  visit(document, {
+    Field: ({ name }) => {
+      if (name.value !== '__schema' && name.value !== '__type') return undefined;
+      found = true;
+      return BREAK;
+    },
+  });
+  introspecting.set(document, found);
+  return found;
+}
+
+function refused(message: string, code: string): Verdict {
+  return { kind: 'REFUSED', error: new GraphQLError(message, { extensions: { code } }) };
+}

@@ -1,0 +1,57 @@
+import { GraphQLError } from 'graphql';
+import { z } from 'zod';
+import { nestsDeeperThan } from './json-depth.ts';
+import { JSON_DEPTH_MAX } from './limits.ts';
+
+const PARAMETERS = z.object({
+  query: z.string(),
+  operationName: z.string().nullish(),
+  variables: z.record(z.string(), z.unknown()).nullish(),
+  extensions: z.record(z.string(), z.unknown()).nullish(),
+});
+
+/** One GraphQL request, as its body says it. */
+export interface RequestParameters {
+  query: string;
+  operationName?: string;
+  variables?: Record<string, unknown>;
+  extensions?: Record<string, unknown>;
+}
+
+/**
+ * Reads a request: one JSON object, never a list of them (batching), not nested beyond reason.
+ * @throws GraphQLError saying what is wrong with it
+ */
+export async function readParameters(request: Request): Promise<RequestParameters> {
+  const mediaType = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
+  if (mediaType !== 'application/json') {
+    throw badRequest('Send the request as application/json.', 'UNSUPPORTED_MEDIA_TYPE');
+  }
+  const text = await request.text();
+  if (nestsDeeperThan(text, JSON_DEPTH_MAX)) throw badRequest('The request is nested too deeply.');
+  const parsed = PARAMETERS.safeParse(parseJson(text));
+  if (!parsed.success) {
+    throw badRequest(
+      'The body must be one JSON object with `query` (text) and, if needed, `operationName`, `variables` and `extensions`.',
+    );
+  }
+  const { query, operationName, variables, extensions } = parsed.data;
+  return {
+    query,
+    ...(operationName == null ? {} : { operationName }),
+    ...(variables == null ? {} : { variables }),
+    ...(extensions == null ? {} : { extensions }),
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badRequest('The body is not JSON.');
+  }
+}
+
+function badRequest(message: string, code = 'BAD_REQUEST'): GraphQLError {
+  return new GraphQLError(message, { extensions: { code } });
+}

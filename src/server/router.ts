@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Registry } from 'prom-client';
+import { authenticate } from '../auth/access-keys.ts';
+import type { Viewer } from '../auth/viewer.ts';
+import type { Services } from '../context.ts';
+import { GRAPHQL_PATH, type GraphqlServer } from './graphql.ts';
+import type { LiveConnections } from './live-connections.ts';
+import { isAllowedOrigin } from './origin.ts';
+import { type OverlayFiles, serveOverlayFile } from './overlay-files.ts';
+import { checkReadiness } from './readiness.ts';
+import type { SecurityHeaders } from './security-headers.ts';
+
+export interface RouterDeps {
+  readonly services: Services;
+  readonly registry: Registry;
+  readonly graphql: GraphqlServer;
+  readonly connections: LiveConnections;
+  readonly headers: SecurityHeaders;
+  readonly overlayFiles: OverlayFiles;
+  readonly allowedOrigins: ReadonlySet<string>;
+  /** Turns true when the server begins to stop. */
+  readonly state: { readonly stopping: boolean };
+}
+
+/** One request under way. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly path: string;
+}
+
+const OVERLAY_PREFIX = '/overlay/';
+
+/** Answers one HTTP request. Never rejects. */
+export async function route(
+  deps: RouterDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const requestId = randomUUID();
+  response.setHeader('x-request-id', requestId);
+  // Only the path is wanted, and it is only compared: nothing in it is decoded.
+  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+  const exchange = { request, response, requestId, path };
+  (path.startsWith(OVERLAY_PREFIX) ? deps.headers.overlay : deps.headers.data)(request, response);
+  try {
+    await dispatch(deps, exchange);
+  } catch (error) {
+    deps.services.logger.error({ requestId, err: error }, 'request.failed');
+    if (response.headersSent) response.destroy();
+    else refuse(exchange, 500, 'INTERNAL', 'Unexpected error.');
+  }
+}
+
+function dispatch(deps: RouterDeps, exchange: Exchange): Promise<void> | void {
+  const { path, request, response } = exchange;
+  if (path === GRAPHQL_PATH) return serveGraphql(deps, exchange);
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    return refuse(exchange, 405, 'METHOD_NOT_ALLOWED', 'Only GET and HEAD.');
+  }
+  if (path.startsWith(OVERLAY_PREFIX)) {
+    return serveOverlayFile(deps.overlayFiles, path.slice(OVERLAY_PREFIX.length), request, response);
+  }
+  switch (path) {
+    case '/healthz':
+      // The local bootstrap page of an overlay, which has no origin, looks here whether we are up.
+      response.setHeader('cross-origin-resource-policy', 'cross-origin');
+      return answer(exchange, 200, { status: 'ok' });
+    case '/readyz':
+      return serveReadiness(deps, exchange);
+    case '/metrics':
+      return serveMetrics(deps, exchange);
+    case '/overlay':
+      response.writeHead(308, { location: OVERLAY_PREFIX }).end();
+      return undefined;
+    default:
+      return refuse(exchange, 404, 'NOT_FOUND', 'There is nothing here.');
+  }
+}
+
+async function serveReadiness(deps: RouterDeps, exchange: Exchange): Promise<void> {
+  const { ready, parts } = await checkReadiness(deps.services, deps.state);
+  answer(exchange, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', parts });
+}
+
+async function serveMetrics(deps: RouterDeps, exchange: Exchange): Promise<void> {
+  const viewer = await bearer(deps, exchange.request);
+  if (viewer?.kind !== 'OWNER') return refuseUnknown(exchange);
+  const { response, request } = exchange;
+  const text = await deps.registry.metrics();
+  response.writeHead(200, { 'content-type': deps.registry.contentType, 'cache-control': 'no-store' });
+  response.end(request.method === 'HEAD' ? undefined : text);
+}
+
+async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void> {
+  const { request, response, requestId } = exchange;
+  response.setHeader('cache-control', 'no-store');
+  if (!isAllowedOrigin(request, deps.allowedOrigins)) {
+    return refuse(exchange, 403, 'FORBIDDEN', 'Pages of this origin may not use the API.');
+  }
+  allowCrossOrigin(deps, request, response);
+  if (request.method === 'OPTIONS') {
+    response.writeHead(204).end();
+    return;
+  }
+  if (request.method !== 'POST') {
+    response.setHeader('allow', 'POST, OPTIONS');
+    return refuse(exchange, 405, 'METHOD_NOT_ALLOWED', 'GraphQL requests are sent by POST.');
+  }
+  const viewer = await bearer(deps, request);
+  if (viewer === null) return refuseUnknown(exchange);
+  if (request.headers.accept?.includes('text/event-stream')) {
+    const leave = deps.connections.add({
+      accessKeyId: viewer.accessKeyId,
+      cutOff: () => response.destroy(),
+    });
+    if (leave === null) {
+      return refuse(
+        exchange,
+        429,
+        'TOO_MANY_CONNECTIONS',
+        'Too many live connections are open with this key.',
+      );
+    }
+    response.once('close', leave);
+  }
+  await deps.graphql.handle(request, response, { viewer, requestId, connectionId: requestId });
+}
+
+/** Lets pages of the allowed origins read our answers. Never with cookies: there are none. */
+function allowCrossOrigin(deps: RouterDeps, request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('vary', 'Origin');
+  const { origin } = request.headers;
+  if (origin === undefined || !deps.allowedOrigins.has(origin)) return;
+  response.setHeader('access-control-allow-origin', origin);
+  response.setHeader('access-control-expose-headers', 'x-request-id');
+  if (request.method !== 'OPTIONS') return;
+  response.setHeader('access-control-allow-methods', 'POST');
+  response.setHeader('access-control-allow-headers', 'authorization, content-type, accept');
+  response.setHeader('access-control-max-age', '600');
+}
+
+async function bearer(deps: RouterDeps, request: IncomingMessage): Promise<Viewer | null> {
+  const match = /^Bearer ([\w-]{1,200})$/i.exec(request.headers.authorization ?? '');
+  return match?.[1] === undefined ? null : authenticate(deps.services, match[1]);
+}
+
+function refuseUnknown(exchange: Exchange): void {
+  exchange.response.setHeader('www-authenticate', 'Bearer realm="tallylight"');
+  refuse(exchange, 401, 'UNAUTHENTICATED', 'Send a valid key: Authorization: Bearer <key>.');
+}
+
+/** A refusal in the shape of a GraphQL answer, which every client here can read. */
+function refuse(exchange: Exchange, status: number, code: string, message: string): void {
+  // The body was not read and will not be: the connection cannot be used for another request.
+  if (exchange.request.method === 'POST') exchange.response.setHeader('connection', 'close');
+  answer(exchange, status, { errors: [{ message, extensions: { code, requestId: exchange.requestId } }] });
+}
+
+function answer({ request, response }: Exchange, status: number, body: object): void {
+  const text = `${JSON.stringify(body)}\n`;
+  if (!response.hasHeader('cache-control')) response.setHeader('cache-control', 'no-store');
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(request.method === 'HEAD' ? undefined : text);
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import type { WebSocket as ProtocolSocket } from 'graphql-ws';
+import type { RawData, WebSocket } from 'ws';
+import type { Logger } from '../lib/logger.ts';
+import { CLOSE_CODES, type CloseCode } from './close-codes.ts';
+import { nestsDeeperThan } from './json-depth.ts';
+import { JSON_DEPTH_MAX, SOCKET_BUFFER_BYTES_MAX, SOCKET_STALL_MS } from './limits.ts';
+
+/** How long a peer may take to answer our close before the socket is cut, in milliseconds. */
+const CLOSE_GRACE_MS = 1_000;
+
+/**
+ * One WebSocket, as the protocol core sees it. Sending waits until the operating system took the message, so an operation
+ * whose reader is slow stands still and its feed's own buffer decides what is lost.
+ */
+export class Peer implements ProtocolSocket {
+  /** Names the connection in presence and logs. */
+  readonly id: string = randomUUID();
+  readonly #socket: WebSocket;
+  readonly #logger: Logger;
+  readonly #sending = new Set<{ readonly since: number }>();
+  #answered = true;
+
+  constructor(socket: WebSocket, logger: Logger) {
+    this.#socket = socket;
+    this.#logger = logger;
+    socket.on('pong', () => {
+      this.#answered = true;
+    });
+    // The socket closes by itself after an error; a listener keeps the process from ending for it.
+    socket.on('error', (error) => logger.debug({ err: error, connectionId: this.id }, 'socket.failed'));
+  }
+
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
+  send(data: string): Promise<void> {
+    if (this.#socket.readyState !== this.#socket.OPEN) return Promise.resolve();
+    const entry = { since: performance.now() };
+    this.#sending.add(entry);
+    return new Promise((resolve) => {
+      // An error means that the socket is gone, which its close event tells everybody who needs to know.
+      this.#socket.send(data, () => {
+        this.#sending.delete(entry);
+        resolve();
+      });
+    });
+  }
+
+  close(code?: number, reason?: string): void {
+    this.#socket.close(code, reason);
+    if (this.#socket.readyState === this.#socket.CLOSED) return;
+    setTimeout(() => this.#socket.terminate(), CLOSE_GRACE_MS).unref();
+  }
+
+  closeWith({ code, reason }: CloseCode): void {
+    this.close(code, reason);
+  }
+
+  onMessage(handle: (data: string) => Promise<void>): void {
+    this.#socket.on('message', (data, isBinary) => void this.#receive(data, isBinary, handle));
+  }
+
+  async #receive(data: RawData, isBinary: boolean, handle: (data: string) => Promise<void>): Promise<void> {
+    const text = String(data);
+    if (isBinary || nestsDeeperThan(text, JSON_DEPTH_MAX)) return this.closeWith(CLOSE_CODES.BAD_REQUEST);
+    try {
+      await handle(text);
+    } catch (error) {
+      // What clients cause was answered as an error of its operation: this is ours, most likely the database.
+      this.#logger.error({ err: error, connectionId: this.id }, 'socket.message.failed');
+      this.closeWith(CLOSE_CODES.TRY_AGAIN_LATER);
+    }
+  }
+
+  /** Closes the connection when its reader has stopped reading. */
+  checkProgress(): void {
+    const oldest = this.#sending.values().next().value; // in the order they were sent
+    const stalled = oldest !== undefined && performance.now() - oldest.since > SOCKET_STALL_MS;
+    if (stalled || this.#socket.bufferedAmount > SOCKET_BUFFER_BYTES_MAX) {
+      this.closeWith(CLOSE_CODES.TOO_SLOW);
+    }
+  }
+
+  /** Asks whether somebody is there; cuts the connection when the last question was not answered. */
+  ping(): void {
+    const alive = this.#answered;
+    this.#answered = false;
+    if (!alive) this.#socket.terminate();
+    else if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+  }
+}

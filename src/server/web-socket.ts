@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ExecutionArgs, GraphQLError, GraphQLFormattedError } from 'graphql';
+import { type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { authenticate } from '../auth/access-keys.ts';
+import type { Viewer } from '../auth/viewer.ts';
+import type { Services } from '../context.ts';
+import { CLOSE_CODES } from './close-codes.ts';
+import { type ErrorContext, errorJson, formatError } from './error-format.ts';
+import { type GraphqlServer, graphqlError } from './graphql.ts';
+import { BODY_BYTES_MAX, CONNECTION_INIT_MS, OPERATIONS_PER_SOCKET_MAX, PING_EVERY_MS } from './limits.ts';
+import type { LiveConnections } from './live-connections.ts';
+import { Peer } from './web-socket-peer.ts';
+
+/** How often it is looked whether readers read, in milliseconds. */
+const PROGRESS_EVERY_MS = 1_000;
+
+interface Extra {
+  readonly peer: Peer;
+  /** Known once the connection is acknowledged. */
+  viewer: Viewer | null;
+  /** Takes the connection out of the list of those whose keys are watched. */
+  leave: () => void;
+}
+type SocketContext = Context<{ key?: unknown }, Extra>;
+
+interface SocketDeps {
+  readonly services: Services;
+  readonly graphql: GraphqlServer;
+  readonly connections: LiveConnections;
+  readonly development: boolean;
+}
+
+/** GraphQL over WebSocket. */
+export interface SocketServer {
+  /** Takes over a connection that asked to become a WebSocket, and was found to be allowed to. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  readonly connectionCount: number;
+  /** Closes every connection with 1001. */
+  stop(): void;
+}
+
+/** What an operation runs with; `run` is how, with the rules of the HTTP side. */
+interface Operation extends ExecutionArgs {
+  readonly requestId: string;
+  readonly execute: (args: ExecutionArgs) => ReturnType<typeof import('graphql').execute>;
+  readonly subscribe: (args: ExecutionArgs) => ReturnType<typeof import('graphql').subscribe>;
+}
+
+/**
+ * Serves the graphql-transport-ws protocol. The key comes in `connection_init`; a document that is refused is an error of
+ * its operation and never ends the socket. @see close-codes.ts for how the server ends one
+ */
+export function createSocketServer(deps: SocketDeps): SocketServer {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: BODY_BYTES_MAX,
+    perMessageDeflate: false, // costs memory per socket, and a small bomb would unpack into a large one
+    handleProtocols: (protocols) => handleProtocols(protocols),
+  });
+  const peers = new Set<Peer>();
+  const core = makeServer<{ key?: unknown }, Extra>({
+    connectionInitWaitTimeout: CONNECTION_INIT_MS,
+    onConnect: (context) => admit(deps, context),
+    onSubscribe: (context, _id, payload) => prepare(deps, context, payload),
+    execute: (args) => operationOf(args).execute(args),
+    subscribe: (args) => operationOf(args).subscribe(args),
+    onNext: (_context, _id, _payload, args, result) => {
+      const { errors, ...rest } = result;
+      if (errors === undefined) return rest;
+      const errorContext = errorContextOf(deps, operationOf(args).requestId);
+      return { ...rest, errors: errors.map((error) => formattedJson(error, errorContext)) };
+    },
+    onError: (_context, _id, _payload, errors) =>
+      errors.map((error) => formattedJson(error, errorContextOf(deps, randomUUID()))),
+    onClose: ({ extra }) => extra.leave(),
+  });
+
+  const welcome = (socket: WebSocket) => {
+    const peer = new Peer(socket, deps.services.logger);
+    peers.add(peer);
+    const closed = core.opened(peer, { peer, viewer: null, leave: () => undefined });
+    socket.once('close', (code, reason) => {
+      peers.delete(peer);
+      closed(code, String(reason)).catch((error: unknown) =>
+        deps.services.logger.error({ err: error, connectionId: peer.id }, 'socket.close.failed'),
+      );
+    });
+  };
+  const eachPeer = (act: (peer: Peer) => void) => {
+    for (const peer of peers) act(peer);
+  };
+  const timers = [
+    setInterval(() => eachPeer((peer) => peer.ping()), PING_EVERY_MS),
+    setInterval(() => eachPeer((peer) => peer.checkProgress()), PROGRESS_EVERY_MS),
+  ];
+  return {
+    upgrade: (request, socket, head) => sockets.handleUpgrade(request, socket, head, welcome),
+    get connectionCount() {
+      return peers.size;
+    },
+    stop: () => {
+      for (const timer of timers) clearInterval(timer);
+      for (const peer of peers) peer.closeWith(CLOSE_CODES.GOING_AWAY);
+    },
+  };
+}
+
+/** Lets a connection in whose key is valid; false closes it with 4403. */
+async function admit(deps: SocketDeps, { connectionParams, extra }: SocketContext): Promise<boolean> {
+  const key = connectionParams?.key;
+  const viewer = typeof key === 'string' ? await authenticate(deps.services, key) : null;
+  if (viewer === null) return false;
+  const cutOff = () => extra.peer.closeWith(CLOSE_CODES.FORBIDDEN);
+  const leave = deps.connections.add({ accessKeyId: viewer.accessKeyId, cutOff });
+  if (leave === null) {
+    extra.peer.closeWith(CLOSE_CODES.TRY_AGAIN_LATER);
+    return false;
+  }
+  extra.viewer = viewer;
+  extra.leave = leave;
+  return true;
+}
+
+/** Reads and checks the document of an operation. Whatever is wrong with it is an error of this operation alone. */
+async function prepare(
+  deps: SocketDeps,
+  context: SocketContext,
+  payload: SubscribePayload,
+): Promise<Operation | readonly GraphQLError[]> {
+  const { viewer, peer } = context.extra;
+  if (viewer === null) return [graphqlError('Send connection_init first.', 'UNAUTHENTICATED')];
+  // The one being prepared is among them already.
+  if (Object.keys(context.subscriptions).length > OPERATIONS_PER_SOCKET_MAX) {
+    const sentence = `At most ${OPERATIONS_PER_SOCKET_MAX} operations may be under way on one connection.`;
+    return [graphqlError(sentence, 'TOO_MANY_OPERATIONS')];
+  }
+  const requestId = randomUUID();
+  const { schema, parse, validate, execute, subscribe, contextFactory } = deps.graphql.getEnveloped({
+    viewer,
+    requestId,
+    connectionId: peer.id,
+  });
+  try {
+    const document = parse(payload.query);
+    const problems = validate(schema, document);
+    if (problems.length > 0) return problems;
+    return {
+      schema,
+      document,
+      operationName: payload.operationName,
+      variableValues: payload.variables,
+      contextValue: await contextFactory(),
+      requestId,
+      execute,
+      subscribe,
+    };
+  } catch (error) {
+    // The parser and its token limit throw.
+    return [formatError(error, errorContextOf(deps, requestId))];
+  }
+}
+
+/** graphql-ws hands back what `prepare` gave it. */
+function operationOf(args: ExecutionArgs): Operation {
+  return args as Operation; // every operation comes from `prepare`
+}
+
+function errorContextOf(deps: SocketDeps, requestId: string): ErrorContext {
+  return { requestId, development: deps.development, logger: deps.services.logger };
+}
+
+function formattedJson(error: unknown, context: ErrorContext): GraphQLFormattedError {
+  return errorJson(formatError(error, context));
+}

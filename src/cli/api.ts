@@ -1,4 +1,3 @@
-import { ensureAccessKeys } from '../auth/access-keys.ts';
 import { partCommand } from './process.ts';
 import { startApiServer, startJobs } from './services.ts';
 
@@ -9,7 +8,6 @@ export const apiCommand = partCommand({
   description:
     'Answers queries, subscriptions over WebSocket and SSE, overlays, /healthz, /readyz and /metrics.',
   begin: async (parts, foundation, { config }) => {
-    await ensureAccessKeys(foundation);
     const jobs = await startJobs(parts, foundation, 'sender');
     const { url } = await startApiServer(parts, foundation, { config, jobs });
     return `The API listens on ${url}. Stop with Ctrl-C.`;

@@ -1,14 +1,12 @@
-import { existsSync } from 'node:fs';
-import { ownerKey } from '../auth/access-keys.ts';
 import { inspectPipeline, type PipelineLink } from '../health/pipeline-health.ts';
 import type { LinkState } from '../health/pipeline-link.ts';
 import { listChannels } from '../live/channels.ts';
+import { createApiClient, NoApiError } from './api-client.ts';
 import type { Command, CommandContext } from './command.ts';
-import { askApi, type ChannelHealth } from './doctor-api.ts';
+import { askHealth, type ChannelHealth } from './doctor-api.ts';
 import { EXIT_CODES, type ExitCode, RefusedError } from './exit-code.ts';
-import { connectFoundation, masterKeyOf, masterKeyPath } from './foundation.ts';
+import { connectFoundation } from './foundation.ts';
 import { Parts } from './parts.ts';
-import { apiUrl } from './urls.ts';
 
 /** Channels looked at when none is named. */
 const CHANNELS_MAX = 20;
@@ -50,24 +48,26 @@ export const doctorCommand: Command = {
 async function runDoctor(context: CommandContext): Promise<ExitCode> {
   const { config, terminal } = context;
   const wanted = context.input.text('channel');
-  const url = apiUrl(config);
-  if (config.masterKey === null && !existsSync(masterKeyPath(config))) {
+  const api = await createApiClient(config);
+  if (api === null) {
     terminal.print(
-      `FAIL  start  there is no master key: Tallylight was never started with the data folder ${config.dataDir}.`,
+      `FAIL  start         there is no master key: Tallylight was never started with the data folder ${config.dataDir}.`,
     );
-    terminal.print('             → npm start');
+    terminal.print('                    → npm start');
     return EXIT_CODES.FAILED;
   }
-  const key = ownerKey(await masterKeyOf(config));
-  const answer = await askApi({ url, key, channelsMax: CHANNELS_MAX, signal: terminal.stopRequested });
-  if (answer.kind === 'ANSWERED') {
-    terminal.print(`OK    api           ${url} answers.`);
-    return report(context, select(answer.channels, wanted), false);
+  try {
+    const channels = await askHealth(api, { channelsMax: CHANNELS_MAX, signal: terminal.stopRequested });
+    terminal.print(`OK    api           ${api.url} answers.`);
+    return report(context, select(channels, wanted), false);
+  } catch (error) {
+    if (!(error instanceof NoApiError)) throw error;
+    terminal.print(`FAIL  api           ${error.message}`);
+    terminal.print(`                    → ${error.advice}`);
   }
-  terminal.print(`FAIL  api           ${answer.detail}`);
-  terminal.print(`                    → ${answer.advice}`);
-  if (config.database.url === null) return EXIT_CODES.FAILED;
-  report(context, select(await inspectDirectly(context), wanted), config.bus.redisUrl === null);
+  if (config.database.url !== null) {
+    report(context, select(await inspectDirectly(context), wanted), config.bus.redisUrl === null);
+  }
   return EXIT_CODES.FAILED;
 }
 

@@ -7,8 +7,7 @@ import type { Config } from '../config/config.ts';
 import { keepPartitions } from '../events/partitions.ts';
 import { workReplays } from '../events/replay.ts';
 import { failOrphanedFileReplays } from '../events/replay-file.ts';
-import { startStorageWorker } from '../events/storage-worker.ts';
-import { inspectPipeline } from '../health/pipeline-health.ts';
+import { type StorageWorker, startStorageWorker } from '../events/storage-worker.ts';
 import { startIngest } from '../ingest/ingest-service.ts';
 import { createSignBudget } from '../ingest/sign-budget.ts';
 import type { TikTokHosts } from '../ingest/tiktok/options.ts';
@@ -18,24 +17,17 @@ import { createPgBossQueue } from '../jobs/pg-boss-queue.ts';
 import { startApi } from '../server/api.ts';
 import type { Foundation } from './foundation.ts';
 import type { Parts } from './parts.ts';
-import { refuseTakenPort } from './port.ts';
-import { apiUrl } from './urls.ts';
+import { pause } from './pause.ts';
 
 /** The overlay's files, wherever the process was started. */
 const OVERLAY_DIRECTORY = fileURLToPath(new URL('../../web/overlay', import.meta.url));
 
+/** How often to look whether the bus is empty when stopping, in milliseconds. */
+const DRAIN_LOOK_MS = 10;
+
 /** Names this process among all: several may run on a machine, one after the other too. */
 function processName(): string {
   return `${hostname()}-${randomUUID()}`;
-}
-
-/** Waits `ms`, or less when `signal` aborts. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
 }
 
 /** A connection to the job queue: to run jobs, or only to enqueue them. */
@@ -70,8 +62,17 @@ export async function startStorage(
           lingerMs: config.storage.lingerMs,
         },
       ),
-    (worker) => worker.stop(),
+    async (worker) => {
+      // What lies in this process's own bus is gone with it.
+      if (config.bus.redisUrl === null) await drained(worker);
+      await worker.stop();
+    },
   );
+}
+
+/** Resolves when everything on the bus is stored; for ever not, while the database is away. */
+async function drained(worker: StorageWorker): Promise<void> {
+  while ((await worker.lag()).pendingEvents > 0) await sleep(DRAIN_LOOK_MS);
 }
 
 /** Replays that somebody asked for run in this process too. */
@@ -125,38 +126,23 @@ export function configuredHosts({ tiktok }: Config): TikTokHosts {
 }
 
 /**
- * The API. Resolves to where it is reached.
- * @throws RefusedError when the port is taken.
+ * The API. Resolves to where it listens.
+ * @throws ListenError when it cannot listen there.
  */
 export async function startApiServer(
   parts: Parts,
   foundation: Foundation,
   { config, jobs }: { readonly config: Config; readonly jobs: JobQueue },
 ): Promise<{ readonly url: string }> {
-  const { db, bus, clock } = foundation;
-  const { api } = config;
-  return refuseTakenPort(api.port, () =>
-    parts.start(
-      { name: 'API' },
-      () =>
-        startApi(
-          {
-            ...foundation,
-            logger: foundation.logger.child({ module: 'api' }),
-            jobs,
-            health: { inspect: (channelId) => inspectPipeline({ db, bus, clock }, { channelId }) },
-          },
-          {
-            host: api.host,
-            port: api.port,
-            publicUrl: api.publicUrl ?? (api.port === 0 ? null : apiUrl(config)),
-            allowedOrigins: api.allowedOrigins,
-            metricsToken: api.metricsToken?.reveal() ?? null,
-            development: config.development,
-            overlayDirectory: OVERLAY_DIRECTORY,
-          },
-        ),
-      (server) => server.stop(),
-    ),
+  const { host, port, publicUrl, allowedOrigins } = config.api;
+  const { development } = config;
+  return parts.start(
+    { name: 'API' },
+    () =>
+      startApi(
+        { ...foundation, jobs },
+        { host, port, publicUrl, development, allowedOrigins, overlayDirectory: OVERLAY_DIRECTORY },
+      ),
+    (server) => server.stop(),
   );
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { ensureAccessKeys, overlayKey, ownerKey } from '../auth/access-keys.ts';
+import { overlayKey, ownerKey } from '../auth/access-keys.ts';
 import type { ChannelRow } from '../db/channel.ts';
 import { parseHandle } from '../ingest/handle.ts';
 import { connectChannel, listChannels } from '../live/channels.ts';
@@ -60,7 +60,6 @@ async function start(
   const jobs = await startJobs(parts, foundation, 'worker');
   await startStorage(parts, foundation, { config, jobs });
   await startReplays(foundation, jobs);
-  await ensureAccessKeys(foundation);
   const api = await startApiServer(parts, foundation, { config, jobs });
   const simulator =
     handles.length > 0

@@ -1,0 +1,99 @@
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import { ownerKey } from '../auth/access-keys.ts';
+import type { Config } from '../config/config.ts';
+import { RefusedError } from './exit-code.ts';
+import { masterKeyOf, masterKeyPath } from './foundation.ts';
+import { apiUrl } from './urls.ts';
+
+/** How long the API may take for one answer, in milliseconds. A look at one channel takes up to 8 s. */
+const ANSWER_MS = 20_000;
+
+/** The API of a Tallylight that runs on this machine, with the owner's key. */
+export interface ApiClient {
+  readonly url: string;
+  /**
+   * The data that a document yields, of the shape that `schema` describes.
+   * @throws NoApiError when what answers cannot be used.
+   * @throws RefusedError when the API says why it will not.
+   */
+  ask<T>(request: {
+    readonly query: string;
+    readonly variables: Readonly<Record<string, unknown>>;
+    readonly schema: z.ZodType<T>;
+    readonly signal?: AbortSignal;
+  }): Promise<T>;
+}
+
+/** Why the API cannot be used, in a sentence, and what to do about it. */
+export class NoApiError extends Error {
+  override readonly name = 'NoApiError';
+  readonly advice: string;
+
+  constructor(message: string, advice: string) {
+    super(message);
+    this.advice = advice;
+  }
+}
+
+/** A client for the API on the configured port. Null when there is no master key yet, so nothing was ever started here. */
+export async function createApiClient(config: Config): Promise<ApiClient | null> {
+  if (config.masterKey === null && !existsSync(masterKeyPath(config))) return null;
+  const key = ownerKey(await masterKeyOf(config));
+  const url = apiUrl(config);
+  return {
+    url,
+    ask: async ({ query, variables, schema, signal }) => {
+      const answer = await post({ url, key, body: JSON.stringify({ query, variables }), signal });
+      const errors = errorsSchema.safeParse(answer);
+      if (errors.success) throw new RefusedError(errors.data.errors.map(({ message }) => message).join(' '));
+      const data = z.object({ data: schema }).safeParse(answer);
+      if (!data.success) throw notTallylight(url);
+      return data.data.data;
+    },
+  };
+}
+
+const errorsSchema = z.object({ errors: z.array(z.object({ message: z.string() })).min(1) });
+
+async function post(request: {
+  readonly url: string;
+  readonly key: string;
+  readonly body: string;
+  readonly signal: AbortSignal | undefined;
+}): Promise<unknown> {
+  const { url, key, body } = request;
+  const timeout = AbortSignal.timeout(ANSWER_MS);
+  let response: Response;
+  try {
+    response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      body,
+      signal: request.signal === undefined ? timeout : AbortSignal.any([request.signal, timeout]),
+    });
+  } catch {
+    throw new NoApiError(
+      `nothing answers at ${url}.`,
+      'Start Tallylight: npm start. If it runs on another port, set TALLYLIGHT_PORT.',
+    );
+  }
+  if (response.status === 401) {
+    throw new NoApiError(
+      `${url} answers and does not know our key.`,
+      'Use the same data folder or master key as the process that answers.',
+    );
+  }
+  try {
+    return await response.json();
+  } catch {
+    throw notTallylight(url);
+  }
+}
+
+function notTallylight(url: string): NoApiError {
+  return new NoApiError(
+    `something answers at ${url}, and it is not this version of Tallylight.`,
+    'Another program may have the port: choose another one with TALLYLIGHT_PORT.',
+  );
+}

@@ -1,13 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { EventPayloads, Provider } from '../events/unified-event.ts';
-import {
-  type ChannelId,
-  type GapId,
-  idFromUuid,
-  type SessionId,
-  type StreamId,
-  uuidFromId,
-} from '../lib/ids.ts';
+import { type ChannelId, idFromUuid, type SessionId, type StreamId, uuidFromId } from '../lib/ids.ts';
 import type { Database } from './connect.ts';
 import type { SessionState } from './session.ts';
 import type { GapReason, GapRow } from './stream-gap.ts';
@@ -132,17 +125,16 @@ export async function upsertSession(db: Kysely<Database>, session: SessionWrite)
   `.execute(db);
 }
 
-/** Ends the channel's live sessions that another worker left open when it was killed. */
+/** Ends the channel's live sessions that a worker left open when it was killed. To be called before a new one begins. */
 export async function failAbandonedSessions(
   db: Kysely<Database>,
-  abandoned: { readonly channelId: ChannelId; readonly exceptId: SessionId; readonly endedAt: number },
+  abandoned: { readonly channelId: ChannelId; readonly endedAt: number },
 ): Promise<void> {
   await sql`
     /* failAbandonedSessions */
     update session set state = 'FAILED', state_reason = 'The worker was lost.',
       ended_at = greatest(started_at, ${timestamp(abandoned.endedAt)})
     where channel_id = ${uuidFromId(abandoned.channelId)} and source = 'LIVE' and ended_at is null
-      and id <> ${uuidFromId(abandoned.exceptId)}
   `.execute(db);
 }
 

@@ -1,3 +1,4 @@
+import { raceAbort } from '../lib/abort.ts';
 import { assertNever } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -239,7 +240,7 @@ export class Supervisor {
         const busy = room.accept(messages);
         if (busy === null) continue;
         watchdog.hold();
-        await busy;
+        await raceAbort(busy, signal); // a stop must not wait for the bus
         watchdog.release();
       }
     } finally {

@@ -1,3 +1,4 @@
+import { raceAbort } from '../../lib/abort.ts';
 import { SourceError } from '../live-source.ts';
 
 /**
@@ -32,19 +33,10 @@ export function attemptDeadline(outer: AbortSignal, timeoutMs: number): AttemptD
   return {
     signal: controller.signal,
     failure: () => failure,
-    race: (work) => raceSignal(work, controller.signal),
+    race: (work) => raceAbort(work, controller.signal),
     [Symbol.dispose]() {
       clearTimeout(timer);
       outer.removeEventListener('abort', onAbort);
     },
   };
-}
-
-function raceSignal<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -35,16 +35,30 @@ export class NoEventsError extends UserError {
   }
 }
 
+/** How slow and how fast a replay may be, times the speed of the original. */
+export const REPLAY_SPEED_MIN = 0.1;
+export const REPLAY_SPEED_MAX = 1_000;
+
 /** The speed of a replay is outside its bounds. */
 export class ReplaySpeedError extends UserError {
   override readonly name = 'ReplaySpeedError';
   readonly code = 'REPLAY_SPEED_INVALID';
 
-  constructor(bounds: { readonly min: number; readonly max: number }) {
+  constructor() {
     super(
-      `The speed of a replay is between ${bounds.min} and ${bounds.max}, or not given: as fast as possible.`,
+      `The speed of a replay is between ${REPLAY_SPEED_MIN} and ${REPLAY_SPEED_MAX}, or not given: as fast as possible.`,
     );
   }
+}
+
+/**
+ * Null is as fast as possible.
+ * @throws ReplaySpeedError
+ */
+export function requireReplaySpeed(speed: number | null): void {
+  // Written so that NaN is refused as well.
+  if (speed !== null && !(speed >= REPLAY_SPEED_MIN && speed <= REPLAY_SPEED_MAX))
+    throw new ReplaySpeedError();
 }
 
 /** The session is not a replay, or has ended already. */

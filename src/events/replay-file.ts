@@ -12,7 +12,7 @@ import { assert } from '../lib/assert.ts';
 import { type ChannelId, newId, type SessionId, type StreamId } from '../lib/ids.ts';
 import type { Vault } from '../privacy/vault.ts';
 import { ensurePartitionsAround } from './partitions.ts';
-import { NoEventsError } from './replay-errors.ts';
+import { NoEventsError, requireReplaySpeed } from './replay-errors.ts';
 import type { ReplayFeed } from './replay-feed.ts';
 import { inspectFixture, readFixture } from './replay-fixture.ts';
 import { endReplay, type ReplayWatchDeps, runWatched, tellStateChange } from './replay-watch.ts';
@@ -43,6 +43,7 @@ export interface FileReplay {
  * @throws FixtureFileError
  * @throws FixtureLineError
  * @throws FixtureSpanError
+ * @throws ReplaySpeedError
  * @throws NoEventsError when the file has no message.
  */
 export async function replayFile(
@@ -57,6 +58,7 @@ export async function replayFile(
   },
 ): Promise<FileReplay> {
   const { path, channelId, speed } = replay;
+  requireReplaySpeed(speed);
   const [channel] = await selectChannels(deps.db, [channelId]);
   assert(channel !== undefined, 'the channel of a file replay exists');
   const startedAt = deps.clock.nowMs();

@@ -10,17 +10,13 @@ import { newId, parseId, type SessionId } from '../lib/ids.ts';
 import {
   NoEventsError,
   ReplayNotRunningError,
-  ReplaySpeedError,
+  requireReplaySpeed,
   SessionNotFoundError,
   SessionStillLiveError,
 } from './replay-errors.ts';
-import { failOrphanedFileReplays } from './replay-file.ts';
 import { type ReplayRunDeps, runReplay } from './replay-run.ts';
 import { cancelTopic, endReplay, tellStateChange } from './replay-watch.ts';
 
-/** How slow and how fast a replay may be, times the speed of the original. */
-export const REPLAY_SPEED_MIN = 0.1;
-export const REPLAY_SPEED_MAX = 1_000;
 /** Replays one worker process runs at a time. */
 const REPLAYS_PER_WORKER = 4;
 
@@ -61,10 +57,7 @@ export async function requestReplay(
   request: { readonly sessionId: SessionId; readonly speed: number | null },
 ): Promise<SessionId> {
   const { speed } = request;
-  // Written so that NaN is refused as well.
-  if (speed !== null && !(speed >= REPLAY_SPEED_MIN && speed <= REPLAY_SPEED_MAX)) {
-    throw new ReplaySpeedError({ min: REPLAY_SPEED_MIN, max: REPLAY_SPEED_MAX });
-  }
+  requireReplaySpeed(speed);
   const [original] = await selectSessions(deps.db, [request.sessionId]);
   if (original === undefined) throw new SessionNotFoundError(request.sessionId);
   if (original.state === 'LIVE' || original.state === 'STALLED') throw new SessionStillLiveError(original.id);
@@ -95,9 +88,8 @@ export async function cancelReplay(
   await tellStateChange(deps, session);
 }
 
-/** Runs requested replays in this process until `jobs` stops. Ends file replays that died with their process first. */
+/** Runs requested replays in this process until `jobs` stops. */
 export async function workReplays(deps: ReplayRunDeps & { readonly jobs: JobQueue }): Promise<void> {
-  await failOrphanedFileReplays(deps);
   await deps.jobs.work(REPLAY_JOB, {
     concurrency: REPLAYS_PER_WORKER,
     run: ({ sessionId }, { signal }) => runReplay(deps, { sessionId, signal }),

@@ -6,6 +6,7 @@ import type { MemberId } from '../lib/ids.ts';
 import { type SubjectId, sealContext } from '../privacy/context.ts';
 import { type DataKey, open, SealBrokenError } from '../privacy/envelope.ts';
 import type { Vault } from '../privacy/vault.ts';
+import type { MemberProfile } from './member-profile.ts';
 import {
   EVENT_TYPES,
   type EventType,

@@ -191,7 +191,7 @@ export function encodeMark(streamId: StreamId, value: number): string {
 
 function decodeMark(streamId: StreamId, text: string | undefined): number | null {
   if (text === undefined || !text.startsWith(`${streamId} `)) return null;
-  return countOf(text.slice(streamId.length + 1), Number.MAX_SAFE_INTEGER);
+  return countOf(text.slice(streamId.length + 1), Number.MAX_SAFE_INTEGER) || null;
 }
 
 function parsedRecord(text: string): JsonRecord {

@@ -16,6 +16,7 @@ interface Part {
 
 const DOMAIN = [
   'contract',
+  'page',
   'events',
   'ingest',
   'tiktok',

@@ -9,7 +9,7 @@ import { workReplays } from '../events/replay.ts';
 import { failOrphanedFileReplays } from '../events/replay-file.ts';
 import { type StorageWorker, startStorageWorker } from '../events/storage-worker.ts';
 import { startIngest } from '../ingest/ingest-service.ts';
-import { createSignBudget } from '../ingest/sign-budget.ts';
+import { createSignBudget, type SignBudget } from '../ingest/sign-budget.ts';
 import type { TikTokHosts } from '../ingest/tiktok/options.ts';
 import { createTikTokSource } from '../ingest/tiktok/tiktok-source.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
@@ -91,11 +91,10 @@ export async function startRooms(
   const { db, clock } = foundation;
   const { tiktok, ingest, development } = options.config;
   const logger = foundation.logger.child({ module: 'ingest' });
-  const signKey = tiktok.signKey?.reveal() ?? null;
-  const signBudget = createSignBudget(
-    { db, clock },
-    { signKey, perMinute: tiktok.signRatePerMinute, logger },
-  );
+  const budgetOf = (signKey: string | null): SignBudget =>
+    createSignBudget({ db, clock }, { signKey, perMinute: tiktok.signRatePerMinute, logger });
+  const ownKey = tiktok.signKey?.reveal() ?? null;
+  const ownBudget = budgetOf(ownKey);
   await parts.start(
     { name: 'ingest' },
     () =>
@@ -104,12 +103,12 @@ export async function startRooms(
           ...foundation,
           logger,
           random: randomFraction,
-          sourceFor: ({ handle }) =>
+          sourceFor: ({ handle, signKey }) =>
             createTikTokSource({
               hosts: options.hostsFor(handle),
               provider: tiktok.provider,
-              signKey,
-              signBudget,
+              signKey: signKey ?? ownKey,
+              signBudget: signKey === null ? ownBudget : budgetOf(signKey),
               clock,
               logger,
             }),

@@ -39,7 +39,7 @@ export interface Config {
     readonly webcastHost: string;
   };
   readonly ingest: {
-    readonly silenceStalledMs: number;
+    readonly silenceMs: number;
     readonly silenceReconnectMs: number;
     readonly backoffMinMs: number;
     readonly backoffMaxMs: number;
@@ -47,6 +47,7 @@ export interface Config {
     readonly suspendedPollMs: number;
     readonly blockedPollMs: number;
     readonly leaseMs: number;
+    readonly roomsMax: number;
   };
   readonly storage: {
     readonly batchMax: number;
@@ -90,7 +91,7 @@ export function configOf(values: VariableValues): Config {
       webcastHost: values.TIKTOK_WEBCAST_HOST,
     },
     ingest: {
-      silenceStalledMs: values.TALLYLIGHT_SILENCE_STALLED_MS,
+      silenceMs: values.TALLYLIGHT_SILENCE_MS,
       silenceReconnectMs: values.TALLYLIGHT_SILENCE_RECONNECT_MS,
       backoffMinMs: values.TALLYLIGHT_BACKOFF_MIN_MS,
       backoffMaxMs: values.TALLYLIGHT_BACKOFF_MAX_MS,
@@ -98,6 +99,7 @@ export function configOf(values: VariableValues): Config {
       suspendedPollMs: values.TALLYLIGHT_SUSPENDED_POLL_MS,
       blockedPollMs: values.TALLYLIGHT_BLOCKED_POLL_MS,
       leaseMs: values.TALLYLIGHT_LEASE_MS,
+      roomsMax: values.TALLYLIGHT_ROOMS_MAX,
     },
     storage: {
       batchMax: values.TALLYLIGHT_STORAGE_BATCH_MAX,

@@ -94,7 +94,7 @@ function readValue(name: VariableName, text: string, problems: string[]): unknow
 /** Pairs of which the first must not be above the second. */
 const IN_ORDER = [
   ['TALLYLIGHT_BACKOFF_MIN_MS', 'TALLYLIGHT_BACKOFF_MAX_MS'],
-  ['TALLYLIGHT_SILENCE_STALLED_MS', 'TALLYLIGHT_SILENCE_RECONNECT_MS'],
+  ['TALLYLIGHT_SILENCE_MS', 'TALLYLIGHT_SILENCE_RECONNECT_MS'],
 ] as const satisfies readonly (readonly [VariableName, VariableName])[];
 
 /** What no variable is to blame for alone. */

@@ -147,7 +147,7 @@ export const VARIABLES = {
     pattern: HOST_PATTERN,
   }),
 
-  TALLYLIGHT_SILENCE_STALLED_MS: wholeNumber({
+  TALLYLIGHT_SILENCE_MS: wholeNumber({
     section: INGEST,
     description:
       'A connection silent for this long counts as stalled, and a gap is recorded. A live room ticks every 2 s.',
@@ -194,17 +194,23 @@ export const VARIABLES = {
   TALLYLIGHT_BLOCKED_POLL_MS: wholeNumber({
     section: INGEST,
     description: 'How often a channel is looked at again when the provider or the sign service refuses us.',
-    defaultText: '300000',
+    defaultText: '600000',
     min: 1_000,
     max: DAY_MS,
   }),
   TALLYLIGHT_LEASE_MS: wholeNumber({
     section: INGEST,
-    description:
-      "How long a worker's hold on a room lasts without renewal; after that another worker takes over.",
+    description: 'How long after an ingest process died another has its rooms, at most.',
     defaultText: '10000',
     min: 1_000,
     max: 300_000,
+  }),
+  TALLYLIGHT_ROOMS_MAX: wholeNumber({
+    section: INGEST,
+    description: 'Rooms that one ingest process holds at most. More rooms need more processes.',
+    defaultText: '200',
+    min: 1,
+    max: 5_000,
   }),
 
   TALLYLIGHT_BUS_PREFIX: text({

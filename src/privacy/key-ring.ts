@@ -1,14 +1,13 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
 import type { Database } from '../db/connect.ts';
 import { insertSubjectKeys, type SubjectKeyRow, selectSubjectKeys } from '../db/subject-key.ts';
 import { UserError } from '../errors/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SubjectId } from './context.ts';
-import { type DataKey, open, seal } from './envelope.ts';
+import { DATA_KEY_BYTES, DataKey, open } from './envelope.ts';
 import { deriveKey, type MasterKey } from './master-key.ts';
 
-const DATA_KEY_BYTES = 32;
 /** How long an unwrapped key may be used without asking the database whether it still exists, in milliseconds. */
 export const KEY_AGE_MAX_MS = 60_000;
 
@@ -25,7 +24,7 @@ export class WrongMasterKeyError extends UserError {
 /** Unwrapped data keys of lately used subjects, in front of the `subject_key` table. */
 export class KeyRing {
   readonly #deps: { readonly db: Kysely<Database>; readonly masterKey: MasterKey; readonly clock: Clock };
-  readonly #wrappingKey: KeyObject;
+  readonly #wrappingKey: Buffer;
   readonly #keysMax: number;
   /** In order of use, the longest unused first. */
   readonly #keys = new Map<SubjectId, { readonly key: DataKey; readonly readAt: number }>();
@@ -35,7 +34,7 @@ export class KeyRing {
     keysMax: number,
   ) {
     this.#deps = deps;
-    this.#wrappingKey = createSecretKey(deriveKey(deps.masterKey, 'data key wrapping'));
+    this.#wrappingKey = deriveKey(deps.masterKey, 'data key wrapping');
     this.#keysMax = keysMax;
   }
 
@@ -112,24 +111,23 @@ export class KeyRing {
   }
 
   #wrap(key: DataKey): SubjectKeyRow {
-    const wrappedKey = seal(this.#wrapper(key.subjectId), WRAP_CONTEXT, key.secret.export());
+    const wrappedKey = key.wrappedBy(this.#wrapper(key.subjectId), WRAP_CONTEXT);
     return { subjectId: key.subjectId, wrappedKey, masterKeyVersion: this.#deps.masterKey.version };
   }
 
   #unwrap(row: SubjectKeyRow): DataKey {
     if (row.masterKeyVersion !== this.#deps.masterKey.version) throw new WrongMasterKeyError();
-    const secret = createSecretKey(open(this.#wrapper(row.subjectId), WRAP_CONTEXT, row.wrappedKey));
-    return { subjectId: row.subjectId, secret };
+    return new DataKey(row.subjectId, open(this.#wrapper(row.subjectId), WRAP_CONTEXT, row.wrappedKey));
   }
 
   /** The wrapping key as the subject's: a wrapped key moved to another subject's row does not open. */
   #wrapper(subjectId: SubjectId): DataKey {
-    return { subjectId, secret: this.#wrappingKey };
+    return new DataKey(subjectId, this.#wrappingKey);
   }
 }
 
 const WRAP_CONTEXT = 'subject_key.wrapped_key';
 
 function newDataKey(subjectId: SubjectId): DataKey {
-  return { subjectId, secret: createSecretKey(randomBytes(DATA_KEY_BYTES)) };
+  return new DataKey(subjectId, randomBytes(DATA_KEY_BYTES));
 }

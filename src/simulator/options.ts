@@ -180,11 +180,8 @@ function parseScenario(text: string): BroadcastOptions['scenario'] {
   throw unknownWord('scenario', text, SCENARIO_CHOICES);
 }
 
-/**
- * One item of `--fault`: `name[=value][:count | :percent%]`.
- * @throws SimulateOptionError
- */
-export function parseFault(text: string): FaultSetting {
+/** One item of `--fault`: `name[=value][:count | :percent%]`. */
+function parseFault(text: string): FaultSetting {
   const match = /^([a-z0-9-]+)(?:=(\d{1,9}))?(?::(\d{1,9})|:(\d{1,3}(?:\.\d{1,3})?)%)?$/.exec(text);
   const name = FAULT_NAMES.find((candidate) => candidate === (match?.[1] ?? text));
   if (name === undefined) throw unknownWord('fault', match?.[1] ?? text, FAULT_CHOICES);

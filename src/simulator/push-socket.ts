@@ -13,14 +13,16 @@ export class PushSocket {
   readonly #webSocket: WebSocket;
   readonly #tcp: Socket;
   #draining: Promise<void> | null = null;
+  #cut: boolean;
 
   constructor(connection: { readonly webSocket: WebSocket; readonly tcp: Socket }) {
     this.#webSocket = connection.webSocket;
     this.#tcp = connection.tcp;
+    this.#cut = false;
   }
 
   get open(): boolean {
-    return this.#webSocket.readyState === this.#webSocket.OPEN;
+    return this.#webSocket.readyState === this.#webSocket.OPEN && !this.#cut;
   }
 
   /**
@@ -44,6 +46,7 @@ export class PushSocket {
     header[1] = 127; // the length follows as 64 bits
     header.writeBigUInt64BE(BigInt(frame.length), 2);
     const half = Buffer.concat([header, frame.subarray(0, Math.floor(frame.length / 2))]);
+    this.#cut = true; // nothing may follow the half that is written
     this.#tcp.write(half, () => this.#tcp.destroy());
   }
 

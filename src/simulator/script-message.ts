@@ -1,24 +1,24 @@
 import type { WebcastFields, WebcastType } from './webcast-message.ts';
 
 /** The types of message that scenarios write. */
-export const SCRIPT_TYPES = [
-  'WebcastChatMessage',
-  'WebcastGiftMessage',
-  'WebcastLikeMessage',
-  'WebcastMemberMessage',
-  'WebcastSocialMessage',
-  'WebcastRoomUserSeqMessage',
-  'WebcastSubNotifyMessage',
-  'WebcastEmoteChatMessage',
-  'WebcastQuestionNewMessage',
-  'WebcastEnvelopeMessage',
-  'WebcastImDeleteMessage',
-  'WebcastBarrageMessage',
-  'WebcastLinkMicBattle',
-  'WebcastLinkMicArmies',
-  'WebcastControlMessage',
-] as const satisfies readonly WebcastType[];
-export type ScriptType = (typeof SCRIPT_TYPES)[number];
+export type ScriptType = Extract<
+  WebcastType,
+  | 'WebcastChatMessage'
+  | 'WebcastGiftMessage'
+  | 'WebcastLikeMessage'
+  | 'WebcastMemberMessage'
+  | 'WebcastSocialMessage'
+  | 'WebcastRoomUserSeqMessage'
+  | 'WebcastSubNotifyMessage'
+  | 'WebcastEmoteChatMessage'
+  | 'WebcastQuestionNewMessage'
+  | 'WebcastEnvelopeMessage'
+  | 'WebcastImDeleteMessage'
+  | 'WebcastBarrageMessage'
+  | 'WebcastLinkMicBattle'
+  | 'WebcastLinkMicArmies'
+  | 'WebcastControlMessage'
+>;
 
 /** A message that a scenario wrote, not yet encoded: it gets its id and its time when it is sent. */
 export type ScriptMessage =

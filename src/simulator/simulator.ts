@@ -10,9 +10,8 @@ import { DEFAULT_HANDLE, FIXED_HANDLES, type HandleState } from './handles.ts';
 import { SIMULATOR_HEADER } from './marker.ts';
 import { PushServer } from './push-server.ts';
 import type { Room } from './room.ts';
-import type { SignContext } from './sign-routes.ts';
 import { json, type WebAnswer } from './web-answer.ts';
-import { answerWebRequest } from './web-routes.ts';
+import { answerWebRequest, type WebContext } from './web-routes.ts';
 
 /** The simulator speaks to this machine only. */
 const HOST = '127.0.0.1';
@@ -81,9 +80,10 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     push.upgrade(request, tcp, head),
   );
   const port = await listening(server, options.port ?? 0);
-  const context: SignContext = {
+  const context: WebContext = {
     broadcastOf: (handle) => broadcasts.get(handle),
     broadcastByRoom,
+    broadcasts: () => broadcasts.values(),
     faults,
     pushServer: `ws://${HOST}:${port}/ws`,
   };
@@ -152,11 +152,7 @@ async function closed(server: Server): Promise<void> {
   });
 }
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  context: SignContext,
-): Promise<void> {
+async function serve(request: IncomingMessage, response: ServerResponse, context: WebContext): Promise<void> {
   const { status, headers, body } = await answer(request, context);
   response.writeHead(status, {
     ...headers,
@@ -166,7 +162,7 @@ async function serve(
   response.end(body);
 }
 
-async function answer(request: IncomingMessage, context: SignContext): Promise<WebAnswer> {
+async function answer(request: IncomingMessage, context: WebContext): Promise<WebAnswer> {
   const body = await bodyOf(request);
   if (body === null) return json(413, { code: 413, message: 'The request is too long.' });
   try {

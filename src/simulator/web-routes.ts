@@ -11,6 +11,12 @@ export interface WebRequest {
   readonly body: string;
 }
 
+/** What the routes look at. */
+export interface WebContext extends SignContext {
+  /** Every handle's broadcast, live or not. */
+  broadcasts(): Iterable<Broadcast>;
+}
+
 /** TikTok's codes for a room's state: on air, and over (or never begun). */
 const STATUS_LIVE = 2;
 const STATUS_OFFLINE = 4;
@@ -28,13 +34,13 @@ const CODE_ROOM_FINISHED = 30_003;
  * The simulator's answer.
  * @throws SyntaxError or URIError for a request that is no such request; the caller answers 400.
  */
-export function answerWebRequest(request: WebRequest, context: SignContext): WebAnswer {
+export function answerWebRequest(request: WebRequest, context: WebContext): WebAnswer {
   const { path, query } = request;
   const page = /^\/@([^/]+)\/live$/.exec(path)?.[1];
   if (page !== undefined) return livePage(decodeURIComponent(page), context);
   switch (path) {
     case '/':
-      return json(200, { simulated: true, description: 'A stand-in for TikTok LIVE. Nothing here is real.' });
+      return overview(context);
     case '/api-live/user/room/':
       return userRoom(query.get('uniqueId') ?? '', context);
     case '/webcast/room/info/':
@@ -47,6 +53,20 @@ export function answerWebRequest(request: WebRequest, context: SignContext): Web
         json(404, { code: 404, message: 'The simulator has no such route.' })
       );
   }
+}
+
+/** For people and benches: who is live, and what went over the rooms' sockets so far. */
+function overview(context: WebContext): WebAnswer {
+  const rooms = Array.from(context.broadcasts(), ({ handle, state, room }) => ({
+    handle,
+    handleState: state,
+    roomId: room.roomId,
+    roomState: room.state,
+    viewers: room.viewers,
+    counters: room.counters,
+  }));
+  const description = 'A stand-in for TikTok LIVE. Nothing here is real.';
+  return json(200, { simulated: true, description, faults: context.faults.active(), rooms });
 }
 
 /** The page that TikTok shows at `/@handle/live`, as far as readers go: the state in a script element. */

@@ -8,7 +8,7 @@ import { SIMULATOR_HEADER } from '../../src/simulator/marker.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 
 /** A message as the stock connector decoded it, in the order in which it handed it over. */
-export interface Received {
+interface Received {
   readonly type: string;
   // The connector's decoded data has no common type; tests compare it by value.
   readonly data: Record<string, unknown> & { readonly common: { readonly msgId: string } };
@@ -101,6 +101,7 @@ export async function framedMessages(client: Client): Promise<readonly FramedMes
       id: message.msgId,
       history: message.isHistory,
       outcome: outcomeOf(message),
+      data: message.decodedData?.data ?? null,
     })),
   );
 }
@@ -111,6 +112,7 @@ export interface FramedMessage {
   readonly id: string;
   readonly history: boolean;
   readonly outcome: 'decoded' | 'undecodable' | 'unknown';
+  readonly data: object | null;
 }
 
 function outcomeOf(message: object): FramedMessage['outcome'] {

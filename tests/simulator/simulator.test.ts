@@ -228,6 +228,30 @@ describe('the mark of a simulator', () => {
   });
 });
 
+it('says who is live and what was sent, for people and benches', async () => {
+  await using simulator = await simulate({ faults: [{ name: 'unknown-type' }] });
+  await using _client = await connectClient(simulator);
+  const room = simulator.room();
+  await waitFor(() => room.viewers === 1);
+  await room.send('WebcastChatMessage', { content: 'hello' });
+  const { faults, rooms } = JSON.parse((await getRoute(simulator, '/')).body);
+  expect(faults).toEqual([{ name: 'unknown-type' }]);
+  expect(rooms.map((entry: { handle: string }) => entry.handle)).toEqual([
+    'offline',
+    'restricted',
+    'suspended',
+    'blocked',
+    'simulated',
+  ]);
+  expect(rooms.at(-1)).toMatchObject({
+    handleState: 'live',
+    roomId: room.roomId,
+    roomState: 'LIVE',
+    viewers: 1,
+    counters: { messages: 1, framesWritten: 1, entered: 1 },
+  });
+});
+
 describe('bad input', () => {
   it('a handle cannot close the script element of the page', async () => {
     await using simulator = await simulate();

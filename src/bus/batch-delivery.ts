@@ -48,7 +48,8 @@ export async function deliverBatch(
     const first = part[0];
     if (first !== undefined && first.attempt > attemptsMax + CRASHED_ATTEMPTS_MAX) {
       await deps.settle(part, [{ delivery: first, reason: 'its consumers died while it was in hand' }]);
-      rest = after;
+      // Only the first can have been in hand, the others were counted with it: each is tried alone.
+      rest = after.map((delivery) => ({ ...delivery, attempt: Math.min(delivery.attempt, attemptsMax + 1) }));
       continue;
     }
     const failed = await attemptPart(deps, part);

@@ -107,12 +107,12 @@ class RedisBus implements EventBus {
   }
 
   async readState(channelId: ChannelId): Promise<ReadonlyMap<string, string>> {
-    // HGETALL answers field, value, field, value…
-    const flat = (await this.#connections.call('hgetall', [this.#keys.state(channelId)])) as string[];
-    const state = new Map<string, string>();
-    for (let index = 0; index + 1 < flat.length; index += 2)
-      state.set(flat[index] ?? '', flat[index + 1] ?? '');
-    return state;
+    // The client answers HGETALL as an object of texts.
+    const fields = (await this.#connections.call('hgetall', [this.#keys.state(channelId)])) as Record<
+      string,
+      string
+    >;
+    return new Map(Object.entries(fields));
   }
 
   async lastSequence(channelId: ChannelId): Promise<number> {

@@ -28,23 +28,25 @@ local function before(a, b)
   return tonumber(aseq) < tonumber(bseq)
 end
 
--- The oldest entry that some living group still needs; nil when there is none.
+-- The oldest entry that a living group still needs; nil when there is none. One that has not begun yet needs all.
 local function oldestNeeded()
-  local oldest = nil
+  local groups = {}
   for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local group = {}
     for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
-    local seenAt = redis.call('ZSCORE', KEYS[6], group['name'])
-    if seenAt and now - tonumber(seenAt) < tonumber(ARGV[8]) then
-      local id = nil
-      if group['pending'] > 0 then
-        id = redis.call('XPENDING', stream, group['name'])[2]
-      else
-        local unread = redis.call('XRANGE', stream, '(' .. group['last-delivered-id'], '+', 'COUNT', 1)
-        if unread[1] then id = unread[1][1] end
-      end
-      if id and (not oldest or before(id, oldest)) then oldest = id end
+    groups[group['name']] = group
+  end
+  local oldest = nil
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], now - tonumber(ARGV[8]), '+inf')) do
+    local group, id = groups[name], nil
+    if group and group['pending'] > 0 then
+      id = redis.call('XPENDING', stream, name)[2]
+    else
+      local from = group and '(' .. group['last-delivered-id'] or '-'
+      local unread = redis.call('XRANGE', stream, from, '+', 'COUNT', 1)
+      if unread[1] then id = unread[1][1] end
     end
+    if id and (not oldest or before(id, oldest)) then oldest = id end
   end
   return oldest
 end

@@ -71,7 +71,7 @@ export class ReplayFeed {
   }
 
   /**
-   * Waits until the event is due and hands it on, perhaps together with its neighbours. `happenedAt` is when it came in the
+   * Waits until the event is due and hands it on as arrived now, perhaps together with its neighbours. `happenedAt` is when it came in the
    * original, milliseconds since the Unix epoch; null: together with the one before.
    */
   async add(draft: EventDraft, happenedAt: number | null): Promise<void> {
@@ -80,7 +80,7 @@ export class ReplayFeed {
       await this.flush();
       await this.#pause(wait);
     }
-    this.#waiting.push(draft);
+    this.#waiting.push({ ...draft, ingestedAt: this.#deps.clock.nowMs() });
     if (this.#waiting.length >= APPEND_EVENTS_MAX) await this.flush();
   }
 

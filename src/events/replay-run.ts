@@ -56,10 +56,7 @@ async function feedSession(
       sessionPage(session.channelId, of, after),
     );
     for (const item of await openEvents(deps, rows, { users: true, texts: true })) {
-      if (hasWords(item)) {
-        const draft = replayDraft(item.event, { sessionId: session.id, nowMs: deps.clock.nowMs() });
-        await feed.add(draft, happenedAt(item.event));
-      }
+      if (hasWords(item)) await feed.add(replayDraft(item.event, session.id), happenedAt(item.event));
       feed.count();
     }
     await feed.flush();
@@ -98,29 +95,25 @@ function hasWords({ event, personal }: StoredEvent): boolean {
 }
 
 /** The event as the replay's own. The same original and session always give the same id. */
-function replayDraft(
-  event: UnifiedEvent,
-  replay: { readonly sessionId: SessionId; readonly nowMs: number },
-): EventDraft {
+function replayDraft(event: UnifiedEvent, sessionId: SessionId): EventDraft {
   const { sequence: _givenByTheBus, ...original } = event;
   const draft = {
     ...original,
     eventId: eventId({
       provider: event.provider,
       streamId: event.streamId,
-      sessionId: replay.sessionId,
+      sessionId,
       messageId: event.eventId,
       localSequence: 0,
       rawType: event.eventType,
       source: 'REPLAY',
     }),
-    sessionId: replay.sessionId,
-    ingestedAt: replay.nowMs,
+    sessionId,
     source: 'REPLAY',
   } as EventDraft; // an event without its sequence, other ids in place
   if (draft.eventType !== 'GIFT') return draft;
   const streakId = createHash('sha256')
-    .update(`${replay.sessionId}\n${draft.payload.streakId}`)
+    .update(`${sessionId}\n${draft.payload.streakId}`)
     .digest('hex')
     .slice(0, 32);
   return { ...draft, payload: { ...draft.payload, streakId } };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ownerKey } from '../../src/auth/access-keys.ts';
-import { parseMasterKey } from '../../src/privacy/master-key.ts';
+import { type MasterKey, parseMasterKey } from '../../src/privacy/master-key.ts';
 import { waitFor } from './wait.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -56,6 +56,7 @@ export function runProduct(args: readonly string[], env: Readonly<Record<string,
 export interface Installation extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   readonly url: string;
+  readonly masterKey: MasterKey;
   readonly ownerKey: string;
   readonly dataDir: string;
   ready(): Promise<void>;
@@ -69,18 +70,20 @@ export interface Installation extends AsyncDisposable {
 export async function createInstallation(env: Readonly<Record<string, string>> = {}): Promise<Installation> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tallylight-test-'));
   const port = await freePort();
-  const master = randomBytes(32).toString('base64');
+  const masterKeyText = randomBytes(32).toString('base64');
+  const masterKey = parseMasterKey(masterKeyText);
   const url = `http://127.0.0.1:${port}`;
-  const key = ownerKey(parseMasterKey(master));
+  const key = ownerKey(masterKey);
   return {
     env: {
       TALLYLIGHT_DATA_DIR: dataDir,
       TALLYLIGHT_PORT: String(port),
-      TALLYLIGHT_MASTER_KEY: master,
+      TALLYLIGHT_MASTER_KEY: masterKeyText,
       TALLYLIGHT_LOG_LEVEL: 'warn',
       ...env,
     },
     url,
+    masterKey,
     ownerKey: key,
     dataDir,
     async ready() {

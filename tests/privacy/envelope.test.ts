@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { newId } from '../../src/lib/ids.ts';
+import { sealContext } from '../../src/privacy/context.ts';
+import { DataKey, ENVELOPE_OVERHEAD_BYTES, open, SealBrokenError, seal } from '../../src/privacy/envelope.ts';
+
+const alice = newId('member', 1);
+const bob = newId('member', 1);
+const secret = randomBytes(32);
+const key = new DataKey(alice, secret);
+const context = sealContext.event('ab'.repeat(32));
+
+describe('seal and open', () => {
+  it('gives back what was sealed, text and bytes, also nothing', () => {
+    for (const text of ['', 'hello', 'Grüße 🎉', 'x'.repeat(100_000)]) {
+      expect(open(key, context, seal(key, context, text)).toString('utf8')).toBe(text);
+    }
+    const bytes = randomBytes(1000);
+    expect(open(key, context, seal(key, context, bytes))).toEqual(bytes);
+  });
+
+  it('never seals twice to the same bytes, and adds a fixed length', () => {
+    const one = seal(key, context, 'hello');
+    const other = seal(key, context, 'hello');
+    expect(one.equals(other)).toBe(false);
+    expect(one.length).toBe(5 + ENVELOPE_OVERHEAD_BYTES);
+  });
+
+  it('[T-I2] refuses what was moved to another row, column or subject', () => {
+    const sealed = seal(key, context, 'hello');
+    const otherRow = sealContext.event('cd'.repeat(32));
+    const otherColumn = sealContext.profile(alice);
+    expect(() => open(key, otherRow, sealed)).toThrow(SealBrokenError);
+    expect(() => open(key, otherColumn, sealed)).toThrow(SealBrokenError);
+    expect(() => open(new DataKey(bob, secret), context, sealed)).toThrow(SealBrokenError);
+    expect(() => open(new DataKey(alice, randomBytes(32)), context, sealed)).toThrow(SealBrokenError);
+  });
+
+  it('[T-I2] refuses every single flipped bit', () => {
+    const sealed = seal(key, context, 'hello');
+    for (let bit = 0; bit < sealed.length * 8; bit++) {
+      const changed = Buffer.from(sealed);
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(() => open(key, context, changed), `bit ${bit}`).toThrow(SealBrokenError);
+    }
+  });
+
+  it('[T-I2] refuses what was cut off anywhere', () => {
+    const sealed = seal(key, context, 'hello');
+    for (let length = 0; length < sealed.length; length++) {
+      expect(() => open(key, context, sealed.subarray(0, length)), `length ${length}`).toThrow(
+        SealBrokenError,
+      );
+    }
+  });
+});
+
+it('[T-I3] a data key does not show its bytes when it is printed or serialised', () => {
+  const shown = inspect(key, { depth: 9, showHidden: true }) + JSON.stringify({ key });
+  expect(shown).not.toContain(secret.toString('hex'));
+  expect(shown).not.toContain(secret.toString('base64'));
+  expect(shown).not.toContain(
+    [...secret.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
+  );
+});

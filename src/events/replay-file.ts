@@ -74,7 +74,7 @@ export async function replayFile(
     total: file.messages,
   });
   const session = { id: ids.sessionId, streamId: ids.streamId, channelId, speed, done: 0 };
-  const lease = await deps.bus.acquireLease(leaseOf(session.id));
+  const lease = await deps.bus.acquireLease(leaseOf(session.id, 'replay'));
   assert(lease !== null, 'nobody else knows the new session');
   const beat = async (done: number) => {
     await lease.renew();
@@ -100,7 +100,7 @@ export async function replayFile(
 export async function failOrphanedFileReplays(deps: ReplayWatchDeps): Promise<number> {
   let failed = 0;
   for (const session of await selectFileReplays(deps.db)) {
-    const lease: Lease | null = await deps.bus.acquireLease(leaseOf(session.id));
+    const lease: Lease | null = await deps.bus.acquireLease(leaseOf(session.id, 'search for the dead'));
     if (lease === null) continue; // its process lives
     await endReplay(deps, session, {
       state: 'FAILED',
@@ -113,8 +113,9 @@ export async function failOrphanedFileReplays(deps: ReplayWatchDeps): Promise<nu
   return failed;
 }
 
-function leaseOf(sessionId: SessionId) {
-  return { name: `replay:${sessionId}`, ownerId: sessionId, ttlMs: LEASE_TTL_MS };
+/** Owners differ, since one may always take its own lease again. */
+function leaseOf(sessionId: SessionId, holder: 'replay' | 'search for the dead') {
+  return { name: `replay:${sessionId}`, ownerId: `${holder} ${sessionId}`, ttlMs: LEASE_TTL_MS };
 }
 
 async function makeSession(

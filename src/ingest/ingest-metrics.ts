@@ -10,10 +10,9 @@ import type { CoalescedCounts } from './event-queue.ts';
 export interface IngestMetrics {
   readonly messages: Counter<'kind'>;
   readonly events: Counter<'type' | 'outcome'>;
-  readonly sessions: Counter<never>;
+  readonly reconnects: Counter<'cause'>;
   readonly failures: Counter<'failure'>;
   readonly deadLetters: Counter<'outcome'>;
-  readonly leases: Counter<'outcome'>;
 }
 
 /** What a look at one room gives; read when Prometheus asks. */
@@ -45,9 +44,10 @@ export function createIngestMetrics(
       labelNames: ['type', 'outcome'],
       registers,
     }),
-    sessions: new Counter({
-      name: 'tallylight_ingest_sessions_total',
-      help: 'Connections to rooms that came about; all but the first of a stream are reconnects.',
+    reconnects: new Counter<'cause'>({
+      name: 'tallylight_ingest_reconnects_total',
+      help: 'Connections that ended and are opened anew, by why: closed by the other side, or silent for too long.',
+      labelNames: ['cause'],
       registers,
     }),
     failures: new Counter({
@@ -59,12 +59,6 @@ export function createIngestMetrics(
     deadLetters: new Counter({
       name: 'tallylight_ingest_dead_letters_total',
       help: 'Undecodable messages, by whether they could be kept.',
-      labelNames: ['outcome'],
-      registers,
-    }),
-    leases: new Counter({
-      name: 'tallylight_ingest_leases_total',
-      help: "Rooms' leases taken, recovered and lost.",
       labelNames: ['outcome'],
       registers,
     }),

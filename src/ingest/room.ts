@@ -80,7 +80,7 @@ export class Room implements SupervisedRoom {
   }
 
   async beginSession(connection: SourceConnection, signal: AbortSignal): Promise<boolean> {
-    const { clock, queue, recorder, loop, metrics, logger } = this.#deps;
+    const { clock, queue, recorder, loop, logger } = this.#deps;
     const { channelId } = this.#options;
     const stream = await this.#join(connection, signal);
     // What the last session left in the queue belongs to the state that this one starts from.
@@ -112,7 +112,6 @@ export class Room implements SupervisedRoom {
     this.#lastNormaliser = normaliser;
     this.#lastFailure = null;
     recorder.session(row);
-    metrics.sessions.inc();
     queue.push([normaliser.lifecycle.connected()]);
     logger.info({ channelId, streamId: stream.id, sessionId: id }, 'session.connected');
     return this.#findGap(stream, restored);
@@ -136,10 +135,13 @@ export class Room implements SupervisedRoom {
   }
 
   endSession(ending: { readonly end: ConnectionEnd; readonly willReconnect: boolean }): void {
-    const { clock, queue, recorder, logger } = this.#deps;
+    const { clock, queue, recorder, logger, metrics } = this.#deps;
     if (this.#session === null) return;
     const { normaliser, row } = this.#session;
     this.#session = null;
+    if (ending.willReconnect) {
+      metrics.reconnects.inc({ cause: ending.end.kind === 'ABORTED' ? 'silence' : 'closed' });
+    }
     this.#emit(normaliser.finish());
     const { code, reason, streamEnd } = endingOf(ending.end, ending.willReconnect);
     const ended = streamEnd === null ? null : normaliser.lifecycle.streamEnded(streamEnd);

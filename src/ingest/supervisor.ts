@@ -208,12 +208,10 @@ export class Supervisor {
     const failure =
       error instanceof SourceError
         ? error
-        : new SourceError(signal.aborted ? 'ABORTED' : 'NETWORK', 'The room could not be joined.', {
-            cause: error,
-          });
+        : new SourceError(signal.aborted ? 'ABORTED' : 'NETWORK', 'The room could not be joined.');
     if (!signal.aborted) {
       this.#reason = failure.message;
-      this.#deps.logger.info({ failure: failure.failure, err: failure.cause }, 'ingest.attempt_failed');
+      this.#deps.logger.info({ failure: failure.failure }, 'ingest.attempt_failed');
       this.#deps.room.attemptFailed(failure);
     }
     this.#dispatch({ kind: 'FAILED', failure: failure.failure, retryAfterMs: failure.retryAfterMs });

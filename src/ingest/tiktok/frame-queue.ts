@@ -36,6 +36,7 @@ export class FrameQueue {
   readonly #flow: { pause(): void; resume(): void };
   #bytes = 0;
   #paused: boolean = false;
+  #closed: boolean = false;
   #wake: (() => void) | null = null;
 
   constructor(flow: { pause(): void; resume(): void }) {
@@ -44,6 +45,7 @@ export class FrameQueue {
 
   /** Takes in one frame as it came from the socket. */
   push(bytes: Uint8Array, atMs: number): void {
+    if (this.#closed) return;
     this.#slots.push({ atMs, bytes, unpacking: null, frame: null });
     this.#bytes += bytes.length;
     this.#unpackAhead();
@@ -95,8 +97,9 @@ export class FrameQueue {
     this.#wake = null;
   }
 
-  /** Forgets what waits. */
-  clear(): void {
+  /** Forgets what waits, and what still comes. */
+  close(): void {
+    this.#closed = true;
     this.#slots.length = 0;
     this.#bytes = 0;
     this.wake();

@@ -34,8 +34,8 @@ interface Batch {
 export class MessageStream {
   readonly #deps: MessageStreamDeps;
   #batch: Batch | null;
-  #finished = false;
-  #discarded = false;
+  #finished: boolean = false;
+  #discarded: boolean = false;
 
   constructor(
     deps: MessageStreamDeps,
@@ -68,7 +68,7 @@ export class MessageStream {
   discard(): void {
     this.#discarded = true;
     this.#batch = null;
-    this.#deps.queue.clear();
+    this.#deps.queue.close();
   }
 
   #takePortion(): SourceMessage[] {

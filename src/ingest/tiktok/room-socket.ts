@@ -82,16 +82,10 @@ async function createSocket(client: WebClient, room: SignedRoom): Promise<Webcas
   });
   const cookie = await connection.webClient.cookieJar.getCookieString();
   if (signal.aborted) throw signal.reason;
-  const { socketParams } = room;
   return provide({
     roomId: room.roomId,
     baseUrl: room.socketUrl,
-    wsParams: {
-      ...socketParams,
-      room_id: socketParams['room_id'] ?? room.roomId,
-      internal_ext: socketParams['internal_ext'] ?? '',
-      cursor: socketParams['cursor'] ?? '',
-    },
+    wsParams: { ...room.socketParams },
     wsHeaders: { Cookie: cookie },
   });
 }

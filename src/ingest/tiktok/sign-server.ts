@@ -3,6 +3,7 @@ import { ProtoMessageFetchResult } from 'tiktok-live-proto/v3';
 import { SIMULATOR_HEADER } from '../../simulator/marker.ts';
 import { SourceError } from '../live-source.ts';
 import type { SignBudget } from '../sign-budget.ts';
+import { errorCode } from './error-code.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { member, offline, type RoomFacts, roomFacts, unknownHandle } from './room-facts.ts';
@@ -13,8 +14,16 @@ export interface SignedRoom {
   readonly roomId: string;
   readonly firstBatch: ProtoMessageFetchResult;
   readonly socketUrl: string;
-  readonly socketParams: Readonly<Record<string, string>>;
+  readonly socketParams: SocketParams;
   readonly simulated: boolean;
+}
+
+/** What the socket's address asks for; beside these, what the sign server adds. */
+export interface SocketParams {
+  readonly room_id: string;
+  readonly internal_ext: string;
+  readonly cursor: string;
+  readonly [name: string]: string;
 }
 
 /** The tenant's budget at the sign server and the time. */
@@ -107,7 +116,8 @@ async function ask(
     answer = { status: response.status, data: response.data, header: (name) => header(response, name) };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw new SourceError('SIGN_SERVER', 'The sign server is out of reach.', { cause: error });
+    // The client's error carries its configuration, and with it the key: only its code goes on.
+    throw new SourceError('SIGN_SERVER', `The sign server is out of reach (${errorCode(error)}).`);
   }
   if (answer.status === 429) throw await limited(deps, answer);
   if (answer.status === 404 && member(answer.data, 'code') === 404) return answer;

@@ -9,6 +9,7 @@ import {
 } from '../live-source.ts';
 import { type AttemptDeadline, attemptDeadline } from './abort.ts';
 import { lookUpDirect } from './direct-lookup.ts';
+import { errorCode } from './error-code.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { createMessageDecoder, type MessageDecoder } from './message-decoder.ts';
@@ -160,5 +161,5 @@ function isSimulated(client: WebClient, told: readonly boolean[]): boolean {
 
 function asSourceError(error: unknown): SourceError {
   if (error instanceof SourceError) return error;
-  return new SourceError('NETWORK', 'TikTok is out of reach.', { cause: error });
+  return new SourceError('NETWORK', `TikTok is out of reach (${errorCode(error)}).`);
 }

@@ -7,6 +7,7 @@ import type { SessionRow } from './db/session.ts';
 import type { StreamRow } from './db/stream.ts';
 import type { GapRow } from './db/stream-gap.ts';
 import type { StreamTotals } from './events/stream-stats.ts';
+import type { PipelineLink } from './health/pipeline-link.ts';
 import type { JobQueue } from './jobs/job-queue.ts';
 import type { Clock } from './lib/clock.ts';
 import type { ChannelId, GapId, MemberId, SessionId, StreamId } from './lib/ids.ts';
@@ -26,8 +27,14 @@ export interface Services {
   readonly jobs: JobQueue;
   readonly masterKey: MasterKey;
   readonly live: LiveHub;
+  readonly health: PipelineHealth;
   /** Where clients reach us, without a slash at the end. */
   readonly publicUrl: string;
+}
+
+/** Looks at a channel's pipeline, link by link. */
+export interface PipelineHealth {
+  inspect(channelId: ChannelId): Promise<readonly PipelineLink[]>;
 }
 
 /** Loads one thing; loads asked for at the same time travel in one statement. Null: there is none. */

@@ -8,14 +8,13 @@ import {
   selectMembersById,
   selectMembersByUser,
 } from '../db/member-read.ts';
-import { BadArgumentError } from '../errors/bad-argument.ts';
 import { openProfile } from '../events/stored-event.ts';
 import type { EventUser, Provider } from '../events/unified-event.ts';
 import type { ChannelId, MemberId } from '../lib/ids.ts';
 import { sealContext } from '../privacy/context.ts';
 import { open } from '../privacy/envelope.ts';
 import type { Vault } from '../privacy/vault.ts';
-import { type Page, pageOf } from './page.ts';
+import { badCursor, type Page, pageOf } from './page.ts';
 
 interface AudienceDeps {
   readonly db: Kysely<Database>;
@@ -112,7 +111,7 @@ export function encodeHandleCursor(place: HandlePlace): string {
 function decodeHandleCursor(text: string): HandlePlace {
   const match = /^h1:(\d{1,15}):([0-9a-f]{32})$/.exec(Buffer.from(text, 'base64url').toString('latin1'));
   if (match === null) {
-    throw new BadArgumentError('after', 'The cursor is not one of this list: pass on what pageInfo gave.');
+    throw badCursor();
   }
   return { firstSeenAt: Number(match[1]), handleHash: Buffer.from(match[2] ?? '', 'hex') };
 }

@@ -10,14 +10,13 @@ import {
   upsertWantedChannel,
 } from '../db/channel.ts';
 import type { Database } from '../db/connect.ts';
-import { BadArgumentError } from '../errors/bad-argument.ts';
 import { UserError } from '../errors/errors.ts';
 import type { Provider } from '../events/unified-event.ts';
 import { parseHandle } from '../ingest/handle.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ChannelId, newId, parseId } from '../lib/ids.ts';
 import type { MasterKey } from '../privacy/master-key.ts';
-import { type Page, pageOf } from './page.ts';
+import { badCursor, type Page, pageOf } from './page.ts';
 
 /** The bus topic on which ingest hears that a channel's wish changed. The payload is the channel's id. */
 export const CHANNELS_TOPIC = 'channels';
@@ -89,7 +88,7 @@ export async function listChannels(
 ): Promise<Page<ChannelRow>> {
   const afterId = query.after === null ? null : parseId('channel', query.after);
   if (afterId === undefined) {
-    throw new BadArgumentError('after', 'The cursor is not one of this list: pass on what pageInfo gave.');
+    throw badCursor();
   }
   return pageOf(await selectChannelPage(deps.db, { afterId, limit: query.first + 1 }), query.first);
 }

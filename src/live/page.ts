@@ -22,6 +22,11 @@ export function pageOf<T>(rows: readonly T[], first: number): Page<T> {
   return { items: rows.slice(0, first), hasMore: rows.length > first };
 }
 
+/** The text given as `after` is not a cursor of the list it was given to. */
+export function badCursor(): BadArgumentError {
+  return new BadArgumentError('after', 'The cursor is not one of this list: pass on what pageInfo gave.');
+}
+
 /** A cursor of a list ordered by time and id: opaque to clients, made of nothing personal. */
 export function encodeTimeCursor(place: TimePlace<IdKind>): string {
   return Buffer.from(`${place.at}.${place.id}`).toString('base64url');
@@ -38,7 +43,7 @@ export function decodeTimeCursor<K extends IdKind>(
   );
   const id = parseId(kind, match?.[2] ?? '');
   if (match === null || id === undefined) {
-    throw new BadArgumentError('after', 'The cursor is not one of this list: pass on what pageInfo gave.');
+    throw badCursor();
   }
   return { at: Number(match[1]), id };
 }

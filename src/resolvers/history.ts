@@ -2,12 +2,12 @@ import type { AppContext } from '../context.ts';
 import type { ChannelRow } from '../db/channel.ts';
 import type { SessionRow } from '../db/session.ts';
 import type { StreamRow } from '../db/stream.ts';
-import { BadArgumentError } from '../errors/bad-argument.ts';
 import { decodeEventCursor, encodeEventCursor } from '../events/event-cursor.ts';
 import { type EventQuery, listEvents } from '../events/history.ts';
 import type { EventType } from '../events/unified-event.ts';
 import { parseId } from '../lib/ids.ts';
 import type { AudienceMember } from '../live/audience.ts';
+import { badCursor } from '../live/page.ts';
 import { type Connection, connectionOf, type PageArguments, pageRequest } from './connection.ts';
 import { encodedCursor, type ShownEvent } from './event.ts';
 
@@ -70,7 +70,7 @@ async function eventsOf(
   const request = pageRequest(args);
   const after = request.after === null ? undefined : decodeEventCursor(request.after);
   if (request.after !== null && after === undefined) {
-    throw new BadArgumentError('after', 'The cursor is not one of this list: pass on what pageInfo gave.');
+    throw badCursor();
   }
   const filter = args.filter ?? {};
   const memberId = filter.memberId == null ? scope.memberId : parseId('member', filter.memberId);

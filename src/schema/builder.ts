@@ -4,6 +4,7 @@ import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { GraphQLError, getNamedType, isLeafType } from 'graphql';
 import type { AppContext } from '../context.ts';
+import { type Node, nodeTypename } from '../resolvers/node.ts';
 
 /** What a type or field may demand of the viewer. */
 interface Scopes {
@@ -54,6 +55,7 @@ export const builder = new SchemaBuilder<Types>({
     nodeTypeOptions: {
       description: 'Anything with an id that can be looked up again by it.',
       authScopes: VIEWER,
+      resolveType: (node) => nodeTypename(node as Node), // only what Query.node loads is seen as a Node
     },
     pageInfoTypeOptions: {
       description:

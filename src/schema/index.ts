@@ -12,6 +12,11 @@ import './lifecycle-event.ts';
 import './actor.ts';
 import './audience-member.ts';
 import './subscription.ts';
+import './node.ts';
+import './pipeline-link.ts';
+import './channel-mutation.ts';
+import './replay-mutation.ts';
+import { assertValidSchema } from 'graphql';
 import { assert } from '../lib/assert.ts';
 import { builder } from './builder.ts';
 import { fieldsWithoutScope } from './scope-check.ts';
@@ -19,5 +24,6 @@ import { fieldsWithoutScope } from './scope-check.ts';
 /** The schema of the API. Building it fails when a field has no declared scope: what nobody decided is denied. */
 export const schema = builder.toSchema();
 
+assertValidSchema(schema);
 const undecided = fieldsWithoutScope(schema);
 assert(undecided.length === 0, `fields without a declared scope: ${undecided.join(', ')}`);

@@ -1,5 +1,6 @@
 import { streamEvents } from '../resolvers/history.ts';
 import { queryStream, streamChannel, streamGaps, streamSessions } from '../resolvers/stream.ts';
+import { streamMinuteConnection, streamTopGifters, streamTotals } from '../resolvers/stream-stats.ts';
 import { builder, OWNER, VIEWER } from './builder.ts';
 import { connectionCost, pageArguments } from './connection.ts';
 import { EventConnection, eventArguments } from './event-connection.ts';
@@ -7,6 +8,7 @@ import { GapConnection } from './gap.ts';
 import { ProviderEnum } from './provider.ts';
 import { Channel, Stream } from './refs.ts';
 import { SessionConnection } from './session.ts';
+import { GifterConnection, StreamMinuteConnection, Totals } from './stream-stats.ts';
 
 const StreamEndReasonEnum = builder.enumType('StreamEndReason', {
   description: 'How a stream ended.',
@@ -56,6 +58,32 @@ Stream.implement({
       nullable: true,
       authScopes: OWNER,
       description: 'The title as the streamer wrote it. Null when the provider did not tell.',
+    }),
+    totals: t.field({
+      type: Totals,
+      authScopes: OWNER,
+      description: 'What it has come to so far, from stored events.',
+      resolve: streamTotals,
+    }),
+    minutes: t.field({
+      type: StreamMinuteConnection,
+      authScopes: OWNER,
+      args: {
+        ...pageArguments,
+        from: t.arg({ type: 'DateTime', description: 'Minutes that begin at this moment or later.' }),
+        to: t.arg({ type: 'DateTime', description: 'Minutes that begin before this moment.' }),
+      },
+      complexity: connectionCost,
+      description: 'The minutes in which something happened, oldest first; quiet ones are left out.',
+      resolve: streamMinuteConnection,
+    }),
+    topGifters: t.field({
+      type: GifterConnection,
+      authScopes: OWNER,
+      args: pageArguments,
+      complexity: connectionCost,
+      description: 'Who gave, most coins first.',
+      resolve: streamTopGifters,
     }),
     sessions: t.field({
       type: SessionConnection,

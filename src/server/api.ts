@@ -5,7 +5,7 @@ import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
 import { ensureAccessKeys } from '../auth/access-keys.ts';
 import type { EventBus } from '../bus/port.ts';
-import type { Services } from '../context.ts';
+import type { PipelineHealth, Services } from '../context.ts';
 import type { Database } from '../db/connect.ts';
 import { UserError } from '../errors/errors.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
@@ -33,6 +33,7 @@ export interface ApiDeps {
   readonly registry: Registry;
   readonly jobs: JobQueue;
   readonly masterKey: MasterKey;
+  readonly health: PipelineHealth;
 }
 
 export interface ApiOptions {
@@ -45,6 +46,8 @@ export interface ApiOptions {
   readonly development: boolean;
   /** Pages of other origins that may use the API, like `https://example.org`. */
   readonly allowedOrigins: readonly string[];
+  /** Opens /metrics to a monitoring system, besides the owner's key. */
+  readonly metricsToken?: string | null;
   /** Where the overlay's files are. */
   readonly overlayDirectory: string;
 }
@@ -93,6 +96,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     headers: createSecurityHeaders({ https: publicUrl.startsWith('https:') }),
     overlayFiles,
     allowedOrigins: new Set(options.allowedOrigins),
+    metricsToken: options.metricsToken ?? null,
     state,
   };
   server.on('request', (request, response) => void route(router, request, response));
@@ -159,7 +163,9 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
 
 function listeningUrl(server: Server, host: string): string {
   const { port } = server.address() as AddressInfo; // it listens on TCP
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  // Listening on every address, we are reached on this machine by the loopback one.
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /** Lets requests under way finish, for as long as stopping may take; then cuts what is left. */

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import { authenticate } from '../auth/access-keys.ts';
@@ -19,6 +19,7 @@ export interface RouterDeps {
   readonly headers: SecurityHeaders;
   readonly overlayFiles: OverlayFiles;
   readonly allowedOrigins: ReadonlySet<string>;
+  readonly metricsToken: string | null;
   /** Turns true when the server begins to stop. */
   readonly state: { readonly stopping: boolean };
 }
@@ -87,8 +88,7 @@ async function serveReadiness(deps: RouterDeps, exchange: Exchange): Promise<voi
 }
 
 async function serveMetrics(deps: RouterDeps, exchange: Exchange): Promise<void> {
-  const viewer = await bearer(deps, exchange.request);
-  if (viewer?.kind !== 'OWNER') return refuseUnknown(exchange);
+  if (!(await mayReadMetrics(deps, exchange.request))) return refuseUnknown(exchange);
   const { response, request } = exchange;
   const text = await deps.registry.metrics();
   response.writeHead(200, { 'content-type': deps.registry.contentType, 'cache-control': 'no-store' });
@@ -110,7 +110,7 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
     response.setHeader('allow', 'POST, OPTIONS');
     return refuse(exchange, 405, 'METHOD_NOT_ALLOWED', 'GraphQL requests are sent by POST.');
   }
-  const viewer = await bearer(deps, request);
+  const viewer = await authenticated(deps, request);
   if (viewer === null) return refuseUnknown(exchange);
   if (request.headers.accept?.includes('text/event-stream')) {
     const leave = deps.connections.add({
@@ -143,9 +143,26 @@ function allowCrossOrigin(deps: RouterDeps, request: IncomingMessage, response: 
   response.setHeader('access-control-max-age', '600');
 }
 
-async function bearer(deps: RouterDeps, request: IncomingMessage): Promise<Viewer | null> {
-  const match = /^Bearer ([\w-]{1,200})$/i.exec(request.headers.authorization ?? '');
-  return match?.[1] === undefined ? null : authenticate(deps.services, match[1]);
+async function mayReadMetrics(deps: RouterDeps, request: IncomingMessage): Promise<boolean> {
+  const token = bearerToken(request);
+  if (token === null) return false;
+  if (deps.metricsToken !== null && sameText(token, deps.metricsToken)) return true;
+  return (await authenticate(deps.services, token))?.kind === 'OWNER';
+}
+
+async function authenticated(deps: RouterDeps, request: IncomingMessage): Promise<Viewer | null> {
+  const token = bearerToken(request);
+  return token === null ? null : authenticate(deps.services, token);
+}
+
+function bearerToken(request: IncomingMessage): string | null {
+  return /^Bearer ([\x21-\x7e]{1,500})$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
+}
+
+/** Compares in a time that does not depend on where the texts differ. */
+function sameText(a: string, b: string): boolean {
+  const hash = (text: string) => createHash('sha256').update(text, 'utf8').digest();
+  return timingSafeEqual(hash(a), hash(b));
 }
 
 function refuseUnknown(exchange: Exchange): void {

@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ExecutionArgs, GraphQLError, GraphQLFormattedError } from 'graphql';
-import { type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
+import type { ExecutionArgs, FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from 'graphql';
+import {
+  type Context,
+  handleProtocols,
+  makeServer,
+  type ExecutionResult as ProtocolResult,
+  type SubscribePayload,
+} from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { authenticate } from '../auth/access-keys.ts';
 import type { Viewer } from '../auth/viewer.ts';
@@ -67,12 +73,10 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     onSubscribe: (context, _id, payload) => prepare(deps, context, payload),
     execute: (args) => operationOf(args).execute(args),
     subscribe: (args) => operationOf(args).subscribe(args),
-    onNext: (_context, _id, _payload, args, result) => {
-      const { errors, ...rest } = result;
-      if (errors === undefined) return rest;
-      const errorContext = errorContextOf(deps, operationOf(args).requestId);
-      return { ...rest, errors: errors.map((error) => formattedJson(error, errorContext)) };
-    },
+    onNext: (_context, _id, _payload, args, result) =>
+      result.errors === undefined
+        ? undefined // as it is
+        : formattedResult(result, errorContextOf(deps, operationOf(args).requestId)),
     onError: (_context, _id, _payload, errors) =>
       errors.map((error) => formattedJson(error, errorContextOf(deps, randomUUID()))),
     onClose: ({ extra }) => extra.leave(),
@@ -170,6 +174,17 @@ function operationOf(args: ExecutionArgs): Operation {
 
 function errorContextOf(deps: SocketDeps, requestId: string): ErrorContext {
   return { requestId, development: deps.development, logger: deps.services.logger };
+}
+
+function formattedResult(
+  { data, errors = [], extensions }: ProtocolResult,
+  context: ErrorContext,
+): FormattedExecutionResult {
+  return {
+    errors: errors.map((error) => formattedJson(error, context)),
+    ...(data === undefined ? {} : { data }),
+    ...(extensions === undefined ? {} : { extensions }),
+  };
 }
 
 function formattedJson(error: unknown, context: ErrorContext): GraphQLFormattedError {

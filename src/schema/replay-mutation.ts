@@ -1,0 +1,95 @@
+import type { SessionRow } from '../db/session.ts';
+import type {
+  NoEventsError,
+  ReplayNotRunningError,
+  SessionNotFoundError,
+  SessionStillLiveError,
+} from '../events/replay-errors.ts';
+import { sessionReplay, sessionReplayCancel } from '../resolvers/replay-mutation.ts';
+import { builder, OWNER } from './builder.ts';
+import { Session } from './refs.ts';
+import { InvalidInput, resultTypename, UserErrorInterface } from './user-error.ts';
+
+interface SessionPayload {
+  readonly session: SessionRow;
+}
+
+const refusalOptions = { authScopes: OWNER, interfaces: [UserErrorInterface] };
+
+const SessionNotFound = builder.objectRef<SessionNotFoundError>('SessionNotFoundError').implement({
+  ...refusalOptions,
+  description: 'There is no such session.',
+});
+const SessionStillLive = builder.objectRef<SessionStillLiveError>('SessionStillLiveError').implement({
+  ...refusalOptions,
+  description: 'The session still gets events: a replay would miss the rest of them.',
+});
+const NoEvents = builder.objectRef<NoEventsError>('NoEventsError').implement({
+  ...refusalOptions,
+  description: 'The session has nothing stored that could be replayed.',
+});
+const ReplayNotRunning = builder.objectRef<ReplayNotRunningError>('ReplayNotRunningError').implement({
+  ...refusalOptions,
+  description: 'The session is not a replay, or has ended already.',
+});
+
+const SessionReplayInput = builder.inputType('SessionReplayInput', {
+  description: 'What to replay, and how fast.',
+  fields: (t) => ({
+    sessionId: t.id({ required: true, description: 'The session to replay. It must have ended.' }),
+    speed: t.float({
+      description: 'Times the speed of the original, 0.1 to 1,000. Absent or null: as fast as possible.',
+    }),
+  }),
+});
+
+const SessionReplayPayload = builder.objectRef<SessionPayload>('SessionReplayPayload').implement({
+  description: 'The replay was ordered, and begins at once if a worker is free.',
+  authScopes: OWNER,
+  fields: (t) => ({
+    session: t.expose('session', {
+      type: Session,
+      description: 'The new session. Its `replay` says how far it is.',
+    }),
+  }),
+});
+
+const SessionReplayResult = builder.unionType('SessionReplayResult', {
+  description: 'What became of `sessionReplay`.',
+  types: [SessionReplayPayload, InvalidInput, SessionNotFound, SessionStillLive, NoEvents],
+  resolveType: resultTypename('SessionReplayPayload'),
+});
+
+const SessionReplayCancelInput = builder.inputType('SessionReplayCancelInput', {
+  description: 'Which replay to stop.',
+  fields: (t) => ({ sessionId: t.id({ required: true, description: "The replay's own session." }) }),
+});
+
+const SessionReplayCancelPayload = builder.objectRef<SessionPayload>('SessionReplayCancelPayload').implement({
+  description: 'The replay stops within a second. What has been replayed stays.',
+  authScopes: OWNER,
+  fields: (t) => ({ session: t.expose('session', { type: Session, description: "The replay's session." }) }),
+});
+
+const SessionReplayCancelResult = builder.unionType('SessionReplayCancelResult', {
+  description: 'What became of `sessionReplayCancel`.',
+  types: [SessionReplayCancelPayload, InvalidInput, ReplayNotRunning],
+  resolveType: resultTypename('SessionReplayCancelPayload'),
+});
+
+builder.mutationFields((t) => ({
+  sessionReplay: t.field({
+    type: SessionReplayResult,
+    authScopes: OWNER,
+    args: { input: t.arg({ type: SessionReplayInput, required: true, description: 'What to replay.' }) },
+    description: 'Replays a stored session as a new session (source REPLAY) of the same stream.',
+    resolve: sessionReplay,
+  }),
+  sessionReplayCancel: t.field({
+    type: SessionReplayCancelResult,
+    authScopes: OWNER,
+    args: { input: t.arg({ type: SessionReplayCancelInput, required: true, description: 'Which replay.' }) },
+    description: 'Stops a replay that is under way.',
+    resolve: sessionReplayCancel,
+  }),
+}));

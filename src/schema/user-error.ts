@@ -1,0 +1,54 @@
+import { UserError } from '../errors/errors.ts';
+import type { InputIssue, InvalidInputError } from '../errors/invalid-input.ts';
+import { builder, OWNER } from './builder.ts';
+
+/** What every refusal has, so that clients can show one they do not know. */
+export const UserErrorInterface = builder.interfaceRef<UserError>('UserError').implement({
+  description: 'Why something was refused. Always select `... on UserError`: more refusals may come.',
+  authScopes: OWNER,
+  fields: (t) => ({
+    code: t.exposeString('code', { description: 'For programs. Stable.' }),
+    message: t.exposeString('message', {
+      description: 'For people: what is wrong and what would be accepted.',
+    }),
+  }),
+});
+
+/** What a result's member is: a refusal by its error's name, else the payload. */
+export function resultTypename(payload: string): (value: object) => string {
+  return (value) => (value instanceof UserError ? value.name : payload);
+}
+
+const InputIssueCodeEnum = builder.enumType('InputIssueCode', {
+  description: 'What is wrong with a field of an input.',
+  values: {
+    INVALID_FORMAT: { description: 'Not in the form it must have.' },
+    OUT_OF_RANGE: { description: 'Too small or too large.' },
+  } as const,
+});
+
+const InputIssueType = builder.objectRef<InputIssue>('InputIssue').implement({
+  description: 'A field of an input that cannot be accepted.',
+  authScopes: OWNER,
+  fields: (t) => ({
+    path: t.stringList({
+      description: 'Where in the input, outermost name first.',
+      resolve: ({ path }) => [...path],
+    }),
+    code: t.expose('code', { type: InputIssueCodeEnum, description: 'For programs.' }),
+    message: t.exposeString('message', { description: 'For people: what would be accepted.' }),
+  }),
+});
+
+export const InvalidInput = builder.objectRef<InvalidInputError>('InvalidInputError').implement({
+  description: 'The input has fields that cannot be accepted; all of them are listed at once.',
+  authScopes: OWNER,
+  interfaces: [UserErrorInterface],
+  fields: (t) => ({
+    issues: t.field({
+      type: [InputIssueType],
+      description: 'What is wrong, field by field.',
+      resolve: ({ issues }) => issues,
+    }),
+  }),
+});

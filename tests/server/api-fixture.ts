@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Kysely } from 'kysely';
+import { Registry } from 'prom-client';
+import { overlayKey, ownerKey } from '../../src/auth/access-keys.ts';
+import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
+import type { EventBus } from '../../src/bus/port.ts';
+import type { Database } from '../../src/db/connect.ts';
+import { inspectPipeline } from '../../src/health/pipeline-health.ts';
+import { createPgBossQueue } from '../../src/jobs/pg-boss-queue.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import type { ChannelId } from '../../src/lib/ids.ts';
+import { createLogger, type Logger } from '../../src/lib/logger.ts';
+import { connectChannel } from '../../src/live/channels.ts';
+import { type MasterKey, parseMasterKey } from '../../src/privacy/master-key.ts';
+import { createVault, type Vault } from '../../src/privacy/vault.ts';
+import { type Api, type ApiOptions, startApi } from '../../src/server/api.ts';
+import { createTestDatabase } from '../support/database.ts';
+
+/** An API over a database of its own and the in-process bus, all of them real. */
+export interface ApiFixture extends AsyncDisposable {
+  readonly api: Api;
+  readonly url: string;
+  readonly db: Kysely<Database>;
+  readonly bus: EventBus;
+  readonly vault: Vault;
+  readonly masterKey: MasterKey;
+  readonly ownerKey: string;
+  /** Makes a channel, as `channelConnect` does. */
+  channel(handle: string): Promise<{ readonly id: ChannelId; readonly overlayKey: string }>;
+  /** Sends a request as the holder of `key`. */
+  post(body: object, key?: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** The answer of an operation run as the owner. */
+  // The answer's type is the caller's business: it wrote the document.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  ask(query: string, variables?: object, key?: string): Promise<any>;
+}
+
+export async function startApiFixture(
+  options: Partial<ApiOptions> & { readonly logger?: Logger } = {},
+): Promise<ApiFixture> {
+  const cleanup = new AsyncDisposableStack();
+  const database = cleanup.use(await createTestDatabase());
+  const logger = options.logger ?? createLogger(process.env.LOG ? 'debug' : 'silent');
+  const masterKey = parseMasterKey(randomBytes(32).toString('base64'));
+  const clock = systemClock;
+  const { db } = database;
+  const bus = createInProcessBus({ clock });
+  cleanup.defer(() => bus.close());
+  const vault = createVault({ db, masterKey, clock });
+  const jobs = await createPgBossQueue({ connectionString: database.url, role: 'sender', logger });
+  cleanup.defer(() => jobs.stop());
+  const overlayDirectory = await mkdtemp(path.join(tmpdir(), 'tallylight-overlay-'));
+  cleanup.defer(() => rm(overlayDirectory, { recursive: true }));
+  await writeFile(path.join(overlayDirectory, 'index.html'), '<!doctype html><title>overlay</title>');
+  await writeFile(path.join(overlayDirectory, 'overlay.js'), 'export {};\n');
+  await writeFile(path.join(overlayDirectory, 'secret.txt'), 'not a file of the overlay');
+  const api = await startApi(
+    {
+      db,
+      bus,
+      vault,
+      clock,
+      logger,
+      registry: new Registry(),
+      jobs,
+      masterKey,
+      health: { inspect: (channelId) => inspectPipeline({ db, bus, clock }, { channelId }) },
+    },
+    {
+      host: '127.0.0.1',
+      port: 0,
+      publicUrl: null,
+      development: false,
+      allowedOrigins: [],
+      metricsToken: null,
+      overlayDirectory,
+      ...options,
+    },
+  );
+  cleanup.defer(() => api.stop());
+  const owner = ownerKey(masterKey);
+  const post: ApiFixture['post'] = (body, key = owner, headers = {}) =>
+    fetch(`${api.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, ...headers },
+      body: JSON.stringify(body),
+    });
+  return {
+    api,
+    url: api.url,
+    db,
+    bus,
+    vault,
+    masterKey,
+    ownerKey: owner,
+    channel: async (handle) => {
+      const { id } = await connectChannel({ db, bus, clock, masterKey }, { handle, provider: 'TIKTOK' });
+      return { id, overlayKey: overlayKey(masterKey, id, 1) };
+    },
+    post,
+    ask: async (query, variables = {}, key = owner) => (await post({ query, variables }, key)).json(),
+    [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
+  };
+}

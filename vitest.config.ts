@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
     // The file is what .ci/run takes its closing line from.
-    reporters: process.env['CI'] === undefined ? ['default'] : ['default', 'json'],
+    reporters: process.env.CI === undefined ? ['default'] : ['default', 'json'],
     outputFile: { json: 'coverage/test-results.json' },
     // Two cores: more workers than that only make real servers in the tests time out.
     maxWorkers: 2,

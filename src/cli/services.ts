@@ -8,6 +8,7 @@ import { keepPartitions } from '../events/partitions.ts';
 import { workReplays } from '../events/replay.ts';
 import { failOrphanedFileReplays } from '../events/replay-file.ts';
 import { type StorageWorker, startStorageWorker } from '../events/storage-worker.ts';
+import { inspectPipeline } from '../health/pipeline-health.ts';
 import { startIngest } from '../ingest/ingest-service.ts';
 import { createSignBudget, type SignBudget } from '../ingest/sign-budget.ts';
 import type { TikTokHosts } from '../ingest/tiktok/options.ts';
@@ -133,14 +134,26 @@ export async function startApiServer(
   foundation: Foundation,
   { config, jobs }: { readonly config: Config; readonly jobs: JobQueue },
 ): Promise<{ readonly url: string }> {
-  const { host, port, publicUrl, allowedOrigins } = config.api;
+  const { host, port, publicUrl, allowedOrigins, metricsToken } = config.api;
   const { development } = config;
   return parts.start(
     { name: 'API' },
     () =>
       startApi(
-        { ...foundation, jobs },
-        { host, port, publicUrl, development, allowedOrigins, overlayDirectory: OVERLAY_DIRECTORY },
+        {
+          ...foundation,
+          jobs,
+          health: { inspect: (channelId) => inspectPipeline(foundation, { channelId }) },
+        },
+        {
+          host,
+          port,
+          publicUrl,
+          development,
+          allowedOrigins,
+          metricsToken: metricsToken?.reveal() ?? null,
+          overlayDirectory: OVERLAY_DIRECTORY,
+        },
       ),
     (server) => server.stop(),
   );

@@ -1,4 +1,5 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
+import type { CommonMessageData } from 'tiktok-live-proto/v3';
 import type { Clock } from '../lib/clock.ts';
 import { createRandom, type Random } from '../lib/random.ts';
 import { pause } from './director.ts';
@@ -6,6 +7,7 @@ import { FrameTemplate, PLACEHOLDER_TIME, placeholderId } from './frame-template
 import { createPopulation, userFields, type Viewer } from './population.ts';
 import type { Room } from './room.ts';
 import { known, type ScriptMessage } from './script-message.ts';
+import type { DeepPartial } from './webcast-message.ts';
 
 /** Size of one message of a flood, in bytes: the mean of a real busy room is 3.1 kB. */
 export const FLOOD_MESSAGE_BYTES = 3_000;
@@ -86,39 +88,118 @@ function floodMessage(random: Random, viewers: readonly Viewer[], id: string): S
   const kind = random.next();
   if (kind < 0.6) {
     return known('WebcastChatMessage', {
+      ...weightyCommon(user, '{0:user} wrote'),
       user,
       content: `flood ${random.integer(0, 9_999)}`,
       contentLanguage: 'en',
+      commentQualityScores: QUALITY_SCORES,
     });
   }
-  if (kind < 0.75) return known('WebcastLikeMessage', { user, count: random.integer(1, 15), total: '90961' });
-  if (kind < 0.9)
-    return known('WebcastMemberMessage', { user, memberCount: random.integer(1, 999), action: 1 });
+  if (kind < 0.75) {
+    const common = weightyCommon(user, '{0:user} liked the LIVE');
+    return known('WebcastLikeMessage', { ...common, user, count: random.integer(1, 15), total: '90961' });
+  }
+  if (kind < 0.9) {
+    const common = weightyCommon(user, '{0:user} joined');
+    return known('WebcastMemberMessage', { ...common, user, memberCount: random.integer(1, 999), action: 1 });
+  }
   return known('WebcastGiftMessage', {
+    ...weightyCommon(user, '{0:user} sent {1:gift}'),
     user,
     giftId: '900001',
     repeatCount: 1,
     comboCount: 1,
     repeatEnd: 1,
     groupId: id,
-    gift: { id: '900001', name: 'Pebble', type: 1, combo: true, diamondCount: 1 },
+    gift: {
+      id: '900001',
+      name: 'Pebble',
+      type: 1,
+      combo: true,
+      diamondCount: 1,
+      image: pictures('gift', 'pebble'),
+      icon: pictures('icon', 'pebble'),
+    },
   });
 }
 
-/** The viewer with pictures, as real messages carry people: most of a message is their addresses. None of them exists. */
-function weighty(viewer: Viewer): ReturnType<typeof userFields> {
-  const picture = (size: string): { readonly urlList: readonly string[] } => ({
-    urlList: [1, 2, 3].map((host) =>
-      `https://p${host}.simulated.invalid/${size}/${viewer.id}/`.padEnd(PICTURE_URL, 'x'),
-    ),
-  });
+/** Length of a picture's address. Together they are most of a message, here as in real ones. */
+const PICTURE_URL = 118;
+
+/** TikTok's scores of a comment, as many as real ones carry. */
+const QUALITY_SCORES = [
+  'user_type_rule',
+  'community-flagged',
+  'commentator_id',
+  'default',
+  'default_app',
+  'rankV3',
+  'ttp_rule_rerank',
+  'timestamp_desc',
+].map((version, index) => ({ version, score: `${98_303_552_822_970_000n + BigInt(index)}` }));
+
+type UserFields = ReturnType<typeof userFields>;
+
+/** The viewer as real messages carry people: three sizes of the picture, badges. None of the addresses exists. */
+function weighty(viewer: Viewer): UserFields {
   return {
     ...userFields(viewer),
-    avatarThumb: picture('100x100'),
-    avatarMedium: picture('720x720'),
-    avatarLarge: picture('1080x1080'),
+    avatarThumb: pictures('100x100', viewer.id),
+    avatarMedium: pictures('720x720', viewer.id),
+    avatarLarge: pictures('1080x1080', viewer.id),
+    badgeList: [badge('level'), badge('team')],
   };
 }
 
-/** Length of a picture's address: nine of them bring a message to its size. */
-const PICTURE_URL = 300;
+/** A badge beside the name. The nesting is what makes real messages slow to decode. */
+function badge(kind: string): NonNullable<UserFields['badgeList']>[number] {
+  const background = { backgroundColorCode: '#B3D46B3B', image: { uri: `simulated/background-${kind}` } };
+  return {
+    displayType: 4,
+    sceneType: 8,
+    display: true,
+    privilegeLogExtra: { dataVersion: '2', privilegeId: '7138381747292494338', level: '21' },
+    combine: {
+      displayType: 4,
+      icon: { uri: `simulated/badge-${kind}` },
+      str: '21',
+      padding: { useSpecific: true, middlePadding: 2, badgeWidth: 32, leftPadding: 2, rightPadding: 2 },
+      fontStyle: { fontSize: 8, fontWidth: 1, fontColor: '#FFFFFFFF', borderColor: '#803F3F3F' },
+      background,
+      backgroundDarkMode: background,
+    },
+  };
+}
+
+/** The text that an app would show, with the person in it once more, as real messages have it. */
+function weightyCommon(
+  user: UserFields,
+  defaultPattern: string,
+): { readonly common: DeepPartial<CommonMessageData> } {
+  const { avatarMedium: _medium, avatarLarge: _large, ...abridged } = user;
+  const pieces = [{ type: 11, format: { color: '#8CE7FF', weight: 400 }, userValue: { user: abridged } }];
+  return {
+    common: {
+      displayText: {
+        key: 'simulated',
+        defaultPattern,
+        defaultFormat: { color: '#ffffffff', weight: 400 },
+        pieces,
+      },
+      foldType: '1',
+      anchorFoldType: '1',
+      roomMessageHeatLevel: '3',
+      foldTypeForWeb: '1',
+      anchorFoldTypeForWeb: '1',
+    },
+  };
+}
+
+function pictures(size: string, of: string): { readonly uri: string; readonly urlList: readonly string[] } {
+  return {
+    uri: `simulated/${size}/${of}`,
+    urlList: [1, 2, 3].map((host) =>
+      `https://p${host}.simulated.invalid/${size}/${of}/`.padEnd(PICTURE_URL, 'x'),
+    ),
+  };
+}

@@ -67,12 +67,19 @@ const NESTED_BY_NAME: Readonly<Record<string, Schema>> = {
   fansClub: webcast.FansClubMember,
   battleSettings: webcast.BattleSetting,
   userArmies: webcast.BattleUserArmy,
+  badgeList: webcast.BadgeStruct,
+  privilegeLogExtra: webcast.PrivilegeLogExtra,
+  fontStyle: webcast.FontStyle,
+  padding: webcast.PaddingInfo,
+  background: webcast.CombineBadgeBackground,
+  backgroundDarkMode: webcast.CombineBadgeBackground,
 };
 
 /** The schemas of the other nested fields. The package has no reflection, so those that we fill are named here. */
 const NESTED = new Map<Schema, Readonly<Record<string, Schema>>>([
   [webcast.MessageCommonText, { pieces: webcast.TextPiece, defaultFormat: webcast.TextFormat }],
   [webcast.TextPiece, { userValue: webcast.TextPieceUser, format: webcast.TextFormat }],
+  [webcast.BadgeStruct, { combine: webcast.CombineBadgeStruct }],
   [webcast.FansClubMember, { data: webcast.FansClubData }],
   [webcast.EmojiEmoteWithIndex, { emote: webcast.EmoteModel }],
   [webcast.BattleUserInfoWrapper, { value: webcast.BattleUserInfo }],
@@ -93,7 +100,11 @@ const NESTED = new Map<Schema, Readonly<Record<string, Schema>>>([
   ],
   [
     webcast.WebcastBarrageMessage,
-    { content: webcast.MessageCommonText, fansLevelParam: webcast.BarrageTypeFansLevelParam },
+    {
+      background: webcast.ImageModel,
+      content: webcast.MessageCommonText,
+      fansLevelParam: webcast.BarrageTypeFansLevelParam,
+    },
   ],
 ]);
 

@@ -53,7 +53,8 @@ export class InsecureHostError extends UserError {
  *   addresses would travel in the clear.
  */
 export function requireSecureHosts(hosts: TikTokHosts): void {
-  const sign = new URL(hosts.signUrl);
+  const sign = URL.parse(hosts.signUrl);
+  if (sign === null) throw new InsecureHostError("The sign server's address is not a web address.");
   if (sign.protocol !== 'https:' && !isLoopbackHost(sign.host)) {
     throw new InsecureHostError(
       `The sign server's address must start with https://, not ${sign.protocol}//.`,

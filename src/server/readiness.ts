@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sql } from 'kysely';
 import type { Services } from '../context.ts';
+import { pingDatabase } from '../db/ping.ts';
 
 /** How long one part may take to answer, in milliseconds: less than the usual probe's second. */
 const PROBE_MS = 800;
@@ -17,10 +17,7 @@ export async function checkReadiness(
   state: { readonly stopping: boolean },
 ): Promise<Readiness> {
   const [database, bus] = await Promise.all([
-    probe(async () => {
-      await sql`/* checkReadiness */ select 1`.execute(services.db);
-      return true;
-    }),
+    probe(() => pingDatabase(services.db)),
     probe(async () => (await services.bus.health()).reachable),
   ]);
   return {

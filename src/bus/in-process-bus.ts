@@ -4,14 +4,14 @@ import type { Clock } from '../lib/clock.ts';
 import type { ChannelId } from '../lib/ids.ts';
 import { createLogger, type Logger } from '../lib/logger.ts';
 import { randomFraction } from './back-off.ts';
-import { boundedLetter } from './dead-letter-text.ts';
+import { LocalDeadLetters } from './in-process/dead-letters.ts';
 import { DedupeWindow } from './in-process/dedupe-window.ts';
 import { EventLog } from './in-process/event-log.ts';
 import { LocalGroup } from './in-process/group.ts';
 import { GroupMember } from './in-process/group-member.ts';
 import { Leases } from './in-process/leases.ts';
 import { LocalPresence } from './in-process/presence.ts';
-import { APPEND_WAIT_MS, DEAD_LETTERS_MAX, RETRY_BASE_MS, RETRY_MAX_MS, STOP_WAIT_MS } from './limits.ts';
+import { APPEND_WAIT_MS, RETRY_BASE_MS, RETRY_MAX_MS, STOP_WAIT_MS } from './limits.ts';
 import type {
   AppendOutcome,
   AppendRequest,
@@ -83,8 +83,7 @@ class InProcessBus implements EventBus {
   readonly #members = new Set<Consumer>();
   readonly #live: Subscribers<Delivery>;
   readonly #topics: Subscribers<string>;
-  readonly #letters: DeadLetter[] = [];
-  #lettersCount = 0;
+  readonly #letters = new LocalDeadLetters();
   #waiting: WaitingAppend[] = [];
   /** Live deliveries not yet given out; longer than one append only when a listener appends. */
   #outbox: (readonly Delivery[])[] = [];
@@ -159,15 +158,11 @@ class InProcessBus implements EventBus {
     readonly group?: string;
     readonly limit: number;
   }): Promise<readonly DeadLetter[]> {
-    const letters =
-      query.group === undefined ? this.#letters : this.#letters.filter(({ group }) => group === query.group);
-    return letters.slice(0, query.limit);
+    return this.#letters.list(query);
   }
 
   async addDeadLetter(letter: Omit<DeadLetter, 'id'>): Promise<void> {
-    this.#lettersCount += 1;
-    this.#letters.push({ ...boundedLetter(letter), id: `${this.#lettersCount}-0` });
-    if (this.#letters.length > DEAD_LETTERS_MAX) this.#letters.shift();
+    this.#letters.add(letter);
   }
 
   async acquireLease(request: {
@@ -207,6 +202,7 @@ class InProcessBus implements EventBus {
   /** The append itself, in one synchronous step: nothing comes between its checks and its effects. */
   #appendNow(request: AppendRequest): readonly AppendOutcome[] {
     const { channelId, lease, events, stateChanges } = request;
+    assert(lease === null || lease.name.endsWith(channelId), "a producer's lease is named after its channel");
     if (lease !== null && !this.#leases.isCurrent(lease)) {
       throw new StaleLeaseError(`the lease ${lease.name} of epoch ${lease.epoch} has been taken over`);
     }
@@ -297,7 +293,7 @@ class InProcessBus implements EventBus {
   }
 
   #recordGivenUp(group: string, delivery: ConsumedDelivery, reason: string): void {
-    void this.addDeadLetter({
+    this.#letters.add({
       at: this.#options.clock.nowMs(),
       group,
       reason,

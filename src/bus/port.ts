@@ -13,7 +13,8 @@ import type { ChannelId } from '../lib/ids.ts';
  */
 export interface EventBus {
   /**
-   * Appends events of one channel, in order, and publishes them live. Atomic with `stateChanges`.
+   * Appends events of one channel, in order, and publishes them live. Atomic with `stateChanges`, up to the step of
+   * APPEND_STEP_EVENTS_MAX events (limits.ts); a longer request is several steps, the state changes in the last.
    * @throws StaleLeaseError when the lease's epoch is no longer the current one; nothing was appended.
    * @throws DependencyError (retryable) when the bus is out of reach. The caller appends the same events again: what
    *   had been appended after all answers DUPLICATE.
@@ -62,7 +63,10 @@ export type Unsubscribe = () => Promise<void>;
 
 export interface AppendRequest {
   readonly channelId: ChannelId;
-  /** The lease this producer works under; null for producers that need none (wallet gifts, replays). */
+  /**
+   * The lease this producer works under, whose name ends in the channel's id (`room:<channelId>`); null for producers that
+   * need none (wallet gifts, replays).
+   */
   readonly lease: LeaseProof | null;
   /** The highest sequence the producer knows to be stored: a bus that forgot continues above it. */
   readonly sequenceFloor: number;
@@ -103,7 +107,8 @@ export interface ConsumeOptions {
   readonly attemptsMax: number;
   /**
    * Does the work. Deliveries are of one shard, in order. When it resolves, all are acknowledged, except that those it
-   * names in `rejected` go to the dead letters first. When it throws, the batch is delivered again after a back-off.
+   * names in `rejected` go to the dead letters first. When it throws, the batch is delivered again after a back-off; a
+   * retryable DependencyError (the database is away) is an outage and not the events' failure, so it is not counted.
    */
   readonly handler: (batch: readonly ConsumedDelivery[]) => Promise<HandlerResult>;
 }
@@ -151,7 +156,7 @@ export interface LeaseProof {
 }
 
 export interface Lease extends LeaseProof {
-  /** Prolongs the lease. False when it has been lost: stop publishing at once. */
+  /** Prolongs the lease. False when it has been lost: stop publishing at once. @throws DependencyError when unknown. */
   renew(): Promise<boolean>;
   release(): Promise<void>;
 }

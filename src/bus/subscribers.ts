@@ -16,10 +16,6 @@ export class Subscribers<T> {
     return this.#topics.has(topic);
   }
 
-  topics(): readonly string[] {
-    return [...this.#topics.keys()];
-  }
-
   /** Adds a listener; the same function may be added once per returned remover. */
   add(topic: string, listener: (message: T) => void): () => void {
     const own = (message: T) => listener(message);

@@ -93,16 +93,17 @@ describe.skipIf(!hasRedisServer())('when Redis goes away', { timeout: 60_000 }, 
     const bus = await createRedisBus(redisBusOptions({ url: redis.url }));
     const channelId = newChannel();
     const { seen } = await collect(bus);
+    await append(bus, channelId, [chat(channelId, 1)]);
     process.kill(redis.pid(), 'SIGSTOP');
-    await expect(append(bus, channelId, [chat(channelId, 1)])).rejects.toMatchObject({ retryable: true });
+    await expect(append(bus, channelId, [chat(channelId, 2)])).rejects.toMatchObject({ retryable: true });
     process.kill(redis.pid(), 'SIGCONT');
-    await waitFor(() => seen.length === 1);
-    expect(await append(bus, channelId, chats(channelId, 2))).toMatchObject([
+    await waitFor(() => seen.length >= 2);
+    expect(await append(bus, channelId, chats(channelId, 2, 2))).toMatchObject([
       { kind: 'DUPLICATE' },
-      { kind: 'APPENDED', sequence: 2 },
+      { kind: 'APPENDED', sequence: 3 },
     ]);
-    await waitFor(() => seen.length === 2);
-    expect(numbersOf(seen)).toEqual([1, 2]);
+    await waitFor(() => seen.length >= 3);
+    expect([...new Set(numbersOf(seen))]).toEqual([1, 2, 3]);
     await bus.close();
   });
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -86,8 +86,11 @@ export interface PrivateRedis extends AsyncDisposable {
 }
 
 /** Starts a private Redis on loopback; `args` as on its command line (`['--appendonly', 'yes']`). */
-export async function startPrivateRedis(args: readonly string[]): Promise<PrivateRedis> {
-  const port = await freePort();
+export async function startPrivateRedis(
+  args: readonly string[],
+  options: { readonly portMax?: number } = {},
+): Promise<PrivateRedis> {
+  const port = await freePort(options.portMax ?? 65_535);
   const directory = await mkdtemp(join(tmpdir(), 'tallylight-redis-'));
   let server: ChildProcess | undefined;
   const base = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', ''];
@@ -115,9 +118,16 @@ export async function startPrivateRedis(args: readonly string[]): Promise<Privat
   return redis;
 }
 
+/** Whether the server answers, be it only that it wants a password. */
 async function answers(port: number): Promise<boolean> {
-  const reply = await send(port, 'ping', []).catch((error: unknown) => String(error));
-  return reply === 'PONG' || String(reply).includes('NOAUTH');
+  const socket = connect({ host: '127.0.0.1', port });
+  try {
+    socket.write('PING\r\n');
+    const [reply] = await once(socket, 'data');
+    return /^(\+PONG|-NOAUTH)/.test(String(reply));
+  } finally {
+    socket.destroy();
+  }
 }
 
 async function send(port: number, name: string, args: readonly string[]): Promise<unknown> {
@@ -137,13 +147,16 @@ async function send(port: number, name: string, args: readonly string[]): Promis
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+/** A port nobody listens on, at most `portMax`: a cluster node also takes the one 10,000 above. */
+async function freePort(portMax: number): Promise<number> {
+  for (;;) {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    server.close();
+    await once(server, 'close');
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    if (address.port <= portMax) return address.port;
+  }
 }

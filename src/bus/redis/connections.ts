@@ -14,6 +14,9 @@ const CONNECT_TIMEOUT_MS = 3_000;
 /** The longest wait between two tries to reconnect, in milliseconds: how soon a returned Redis is noticed. */
 const RECONNECT_MAX_MS = 500;
 
+/** The oldest major version that has all the bus uses: sharded pub/sub came with Redis 7. Valkey reports 7 as well. */
+const VERSION_MIN = 7;
+
 /** Where one Redis node listens and how to sign in. */
 interface Endpoint {
   readonly host: string;
@@ -50,12 +53,11 @@ export class RedisConnections {
   static async open(options: { readonly url: string; readonly logger: Logger }): Promise<RedisConnections> {
     const seeds = options.url.split(',').map(parseEndpoint);
     const commands = (await isCluster(seeds)) ? clusterClient(seeds) : standaloneClient(seeds);
-    commands.on('error', (error: Error) => {
-      // Every command fails with its own error; this only tells the operator why.
-      options.logger.warn({ reason: error.message }, 'bus.redis_connection');
-    });
+    reportOutages(commands, options.logger);
     await connected(commands);
-    return new RedisConnections(seeds, commands);
+    const connections = new RedisConnections(seeds, commands);
+    await connections.#requireVersion();
+    return connections;
   }
 
   get isCluster(): boolean {
@@ -111,6 +113,18 @@ export class RedisConnections {
     for (const redis of this.#dedicated) redis.disconnect();
   }
 
+  /** @throws DependencyError when the server is too old for sharded pub/sub. */
+  async #requireVersion(): Promise<void> {
+    const info = String(await this.call('info', ['server']));
+    const major = Number(/^redis_version:(\d+)/m.exec(info)?.[1] ?? VERSION_MIN);
+    if (major >= VERSION_MIN) return;
+    this.close();
+    throw new DependencyError(`Redis ${major} is too old: Tallylight needs Redis ${VERSION_MIN} or Valkey`, {
+      dependency: 'redis',
+      retryable: false,
+    });
+  }
+
   async #endpointOf(key: string): Promise<Endpoint> {
     const seed = firstOf(this.#seeds);
     if (!this.isCluster) return seed;
@@ -135,6 +149,19 @@ export class RedisConnections {
     this.#hashes.set(lua, hash);
     return hash;
   }
+}
+
+/** Logs when the connection is lost and when it is back, once each: during an outage every try to reconnect fails. */
+function reportOutages(client: Redis | Cluster, logger: Logger): void {
+  let away = false;
+  client.on('error', (error: Error) => {
+    if (!away) logger.warn({ reason: error.message }, 'bus.redis_lost');
+    away = true;
+  });
+  client.on('ready', () => {
+    if (away) logger.info('bus.redis_back');
+    away = false;
+  });
 }
 
 /** @throws DependencyError when `text` is no address of a Redis. The text, which may hold a password, is not repeated. */

@@ -64,24 +64,6 @@ export function parseFixtureLine(
   return { rawType, messageId, receivedAt, history: value.history === true, content };
 }
 
-/** The line of a message, without a line break. Bytes inside decoded data, which no event uses, are left out. */
-export function formatFixtureLine(message: SourceMessage): string {
-  const { rawType, messageId, receivedAt, history, content } = message;
-  const head = { rawType, messageId, receivedAt, history };
-  if (content.kind === 'DECODED') {
-    return JSON.stringify({ ...head, data: content.data }, (_key, value: unknown) =>
-      // JSON.stringify has called Buffer's toJSON by now.
-      recordOf(value).type === 'Buffer' ? undefined : value,
-    );
-  }
-  const bytesBase64 = Buffer.from(content.bytes).toString('base64');
-  return JSON.stringify(
-    content.kind === 'UNDECODABLE'
-      ? { ...head, bytesBase64, error: content.error }
-      : { ...head, bytesBase64 },
-  );
-}
-
 function parsed(line: string): JsonRecord | null {
   try {
     const value: unknown = JSON.parse(line);

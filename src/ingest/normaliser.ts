@@ -5,16 +5,13 @@ import type { ChannelId, SessionId, StreamId } from '../lib/ids.ts';
 import { GiftStreaks, type StreakBooking } from './gift-streaks.ts';
 import { LIKES_PER_MESSAGE_MAX, LIKES_TOTAL_MAX, LikeMaximum } from './likes.ts';
 import type { SourceMessage } from './live-source.ts';
-import { joinBody, roomUserBody, socialBody, subscribeBody } from './normalise/audience.ts';
-import { createBattleReader } from './normalise/battle.ts';
-import type { BodyReader, EventBody } from './normalise/body.ts';
-import { chatBody, emoteBodies, messageDeletedBody, questionBody } from './normalise/chat.ts';
+import type { EventBody } from './normalise/body.ts';
 import { streamEndBody } from './normalise/control.ts';
 import { DraftFactory, type Origin } from './normalise/draft.ts';
-import { envelopeBody, type GiftReading, giftReading, loneGiftBody } from './normalise/gift.ts';
+import { type GiftReading, loneGiftBody } from './normalise/gift.ts';
 import { type LifecycleEvent, LifecycleFactory } from './normalise/lifecycle.ts';
+import { MessageReader } from './normalise/message-reader.ts';
 import { countOf, type JsonRecord, textOf, timestampOf } from './normalise/reading.ts';
-import { userOf } from './normalise/user.ts';
 import { encodeMark, LAST_KEY, LIKES_KEY, type RestoredState } from './normaliser-state.ts';
 import { createRawRedactor, type RawRedactor } from './raw-redaction.ts';
 
@@ -59,7 +56,10 @@ export interface NormalisedBatch {
 export interface Normaliser {
   /** Events of these messages, in order. A message that says nothing new (a streak's repeat) gives none. */
   accept(messages: readonly SourceMessage[]): NormalisedBatch;
-  /** Closes gift streaks idle since 10 s. To be called about once a second. */
+  /**
+   * Closes gift streaks idle since 10 s. To be called about once a second. `nowMs` is on the clock of the messages'
+   * `receivedAt`: the machine's for a live room, the recording's in a replay.
+   */
   tick(nowMs: number): NormalisedBatch;
   /** Closes all gift streaks: at the end of the stream, at a disconnect and before a clean stop. Idempotent. */
   finish(): NormalisedBatch;
@@ -92,6 +92,12 @@ const RAW_TYPE_CHARS_MAX = 100;
 const ERROR_CHARS_MAX = 200;
 const NO_BYTES = new Uint8Array(0);
 
+/** Where a message's events come from. */
+interface Arrival extends Origin {
+  /** When it was first received: silence is measured by it, also in a replay. */
+  readonly receivedAt: number;
+}
+
 interface Output {
   readonly items: NormalisedItem[];
   readonly undecodable: UndecodableMessage[];
@@ -102,9 +108,9 @@ class RoomNormaliser implements Normaliser {
   readonly #streamId: StreamId;
   readonly #source: EventSource;
   readonly #clock: Clock;
-  readonly #readers: ReadonlyMap<string, BodyReader>;
   readonly #drafts: DraftFactory;
   readonly #redact: RawRedactor;
+  readonly #reader = new MessageReader();
   readonly #streaks: GiftStreaks;
   readonly #likes: LikeMaximum;
   #streamEnded = false;
@@ -113,7 +119,6 @@ class RoomNormaliser implements Normaliser {
     this.#streamId = context.streamId;
     this.#source = context.source;
     this.#clock = context.clock;
-    this.#readers = bodyReaders();
     this.#drafts = new DraftFactory(context);
     this.#redact = createRawRedactor(context.pseudonym);
     this.#likes = new LikeMaximum(context.restored.likesMax);
@@ -145,106 +150,107 @@ class RoomNormaliser implements Normaliser {
   tick(nowMs: number): NormalisedBatch {
     const bookings: StreakBooking[] = [];
     this.#streaks.closeIdle(nowMs, bookings);
-    return { items: bookings.map((booking) => this.#closing(booking, nowMs)), undecodable: [] };
+    return { items: this.#closings(bookings), undecodable: [] };
   }
 
   finish(): NormalisedBatch {
     const bookings: StreakBooking[] = [];
     this.#streaks.closeAll(bookings);
-    const nowMs = this.#clock.nowMs();
-    return { items: bookings.map((booking) => this.#closing(booking, nowMs)), undecodable: [] };
+    return { items: this.#closings(bookings), undecodable: [] };
   }
 
   /** Never throws: a message that we fail on is kept RAW, and if even that fails it is for the dead letters. */
   #accept(message: SourceMessage, nowMs: number, output: Output): void {
-    const { rawType, content, receivedAt } = message;
+    const { rawType, content, receivedAt, history } = message;
     if (content.kind === 'UNDECODABLE') {
       output.undecodable.push(undecodable(message, content.bytes, content.error));
       return;
     }
     const messageId = message.messageId === '' || message.messageId === '0' ? null : message.messageId;
-    // A replay is received now, whenever its messages first were.
-    const arrivedAt = this.#source === 'REPLAY' ? nowMs : receivedAt;
+    // A replay is ingested now, whenever its messages were first received.
+    const ingestedAt = this.#source === 'REPLAY' ? nowMs : receivedAt;
     const data = content.kind === 'DECODED' ? content.data : { byteLength: content.bytes.byteLength };
     try {
       const timestamp = timestampOf(data, messageId, receivedAt);
-      const origin = { rawType, messageId, timestamp, arrivedAt, history: message.history };
+      const arrival = { rawType, messageId, timestamp, ingestedAt, history, receivedAt };
       // The bytes of an unknown type may hold anything about anyone: their number is all that is kept.
-      if (content.kind === 'UNKNOWN') output.items.push(this.#item(rawBody(rawType, data), origin));
-      else this.#read(data, origin, output);
+      if (content.kind === 'UNKNOWN') output.items.push(this.#item(rawBody(rawType, data), arrival));
+      else this.#read(data, arrival, output);
     } catch (error) {
-      const origin = { rawType, messageId, timestamp: receivedAt, arrivedAt, history: message.history };
+      const origin = { rawType, messageId, timestamp: receivedAt, ingestedAt, history };
       try {
         output.items.push(this.#item(rawBody(rawType, this.#redact(data)), origin));
       } catch {
-        output.undecodable.push(
-          undecodable(message, NO_BYTES, error instanceof Error ? error.name : 'unknown'),
-        );
+        const reason = error instanceof Error ? error.name : 'unknown';
+        output.undecodable.push(undecodable(message, NO_BYTES, reason));
       }
     }
   }
 
-  #read(data: JsonRecord, origin: Origin, output: Output): void {
-    switch (origin.rawType) {
+  #read(data: JsonRecord, arrival: Arrival, output: Output): void {
+    switch (arrival.rawType) {
       case 'WebcastGiftMessage':
-        if (this.#gift(giftReading(data), origin, output)) return;
+        if (this.#gift(this.#reader.gift(data), arrival, output)) return;
         break;
       case 'WebcastLikeMessage':
-        output.items.push(this.#like(data, origin));
+        output.items.push(this.#like(data, arrival));
         return;
       case 'WebcastEmoteChatMessage':
-        if (this.#emotes(emoteBodies(data), origin, output)) return;
+        if (this.#emotes(this.#reader.emotes(data), arrival, output)) return;
         break;
       case 'WebcastControlMessage':
-        if (this.#control(streamEndBody(data), origin, output)) return;
+        if (this.#control(streamEndBody(data), arrival, output)) return;
         break;
     }
-    const body = this.#readers.get(origin.rawType)?.(data) ?? rawBody(origin.rawType, this.#redact(data));
-    output.items.push(this.#item(body, origin));
+    const body = this.#reader.body(arrival.rawType, data) ?? rawBody(arrival.rawType, this.#redact(data));
+    output.items.push(this.#item(body, arrival));
   }
 
   /** False when there is no gift in it. A step of a streak that says nothing new gives no event. */
-  #gift(gift: GiftReading | null, origin: Origin, output: Output): boolean {
+  #gift(gift: GiftReading | null, arrival: Arrival, output: Output): boolean {
     if (gift === null) return false;
     if (gift.groupId === '') {
-      const id = this.#drafts.eventId(origin);
-      output.items.push({ draft: this.#drafts.draft(loneGiftBody(gift, id), origin, id) });
+      const id = this.#drafts.eventId(arrival);
+      output.items.push({ draft: this.#drafts.draft(loneGiftBody(gift, id), arrival, id) });
       return true;
     }
-    const { timestamp, arrivedAt, history } = origin;
     const bookings: StreakBooking[] = [];
-    this.#streaks.book({ gift, timestamp, arrivedAt, history }, bookings);
+    const { timestamp, history, receivedAt } = arrival;
+    this.#streaks.book({ gift, timestamp, history, arrivedAt: receivedAt }, bookings);
     for (const booking of bookings) {
-      if (booking.synthetic) output.items.push(this.#closing(booking, arrivedAt));
-      else
-        output.items.push(
-          this.#withState(this.#drafts.draft(giftBody(booking), origin), booking.stateChanges),
-        );
+      const origin = booking.synthetic ? this.#closingOrigin(booking) : arrival;
+      output.items.push(this.#streakItem(booking, origin));
     }
     return true;
   }
 
-  #closing(booking: StreakBooking, arrivedAt: number): NormalisedItem {
+  #closings(bookings: readonly StreakBooking[]): NormalisedItem[] {
+    return bookings.map((booking) => this.#streakItem(booking, this.#closingOrigin(booking)));
+  }
+
+  #closingOrigin(booking: StreakBooking): Origin {
     const { streakId, streakCount } = booking.payload;
-    const origin: Origin = {
+    return {
       rawType: STREAK_END_TYPE,
       // The same close of the same streak is one event, whoever makes it and after however many restarts.
       messageId: `${streakId}#${streakCount}`,
       timestamp: booking.timestamp,
-      arrivedAt,
+      ingestedAt: this.#clock.nowMs(),
       history: booking.history,
     };
-    return this.#withState(this.#drafts.draft(giftBody(booking), origin), booking.stateChanges);
+  }
+
+  #streakItem(booking: StreakBooking, origin: Origin): NormalisedItem {
+    const body: EventBody = { type: 'GIFT', user: booking.user, payload: booking.payload };
+    return this.#withState(this.#drafts.draft(body, origin), booking.stateChanges);
   }
 
   /** WebcastLikeMessage */
   #like(data: JsonRecord, origin: Origin): NormalisedItem {
     const isNew = this.#likes.raise(countOf(data.total, LIKES_TOTAL_MAX));
-    const payload = {
-      likeCount: countOf(data.count, LIKES_PER_MESSAGE_MAX),
-      totalLikeCount: this.#likes.value,
-    };
-    const draft = this.#drafts.draft({ type: 'LIKE', user: userOf(data.user), payload }, origin);
+    const likeCount = countOf(data.count, LIKES_PER_MESSAGE_MAX);
+    const payload = { likeCount, totalLikeCount: this.#likes.value };
+    const draft = this.#drafts.draft({ type: 'LIKE', user: this.#reader.person(data), payload }, origin);
     if (!isNew) return { draft };
     return this.#withState(draft, { set: { [LIKES_KEY]: encodeMark(this.#streamId, this.#likes.value) } });
   }
@@ -264,8 +270,7 @@ class RoomNormaliser implements Normaliser {
     if (body === null || !this.#endStream()) return false;
     const bookings: StreakBooking[] = [];
     this.#streaks.closeAll(bookings);
-    for (const booking of bookings) output.items.push(this.#closing(booking, origin.arrivedAt));
-    output.items.push(this.#item(body, origin));
+    output.items.push(...this.#closings(bookings), this.#item(body, origin));
     return true;
   }
 
@@ -290,27 +295,6 @@ class RoomNormaliser implements Normaliser {
     const last = encodeMark(this.#streamId, draft.ingestedAt);
     return this.#withState(draft, { ...stateChanges, set: { ...stateChanges?.set, [LAST_KEY]: last } });
   }
-}
-
-/** The readers of the types that need nothing but the message. Battles remember names, so each normaliser has its own. */
-function bodyReaders(): ReadonlyMap<string, BodyReader> {
-  const battles = createBattleReader();
-  return new Map<string, BodyReader>([
-    ['WebcastChatMessage', chatBody],
-    ['WebcastMemberMessage', joinBody],
-    ['WebcastSocialMessage', socialBody],
-    ['WebcastSubNotifyMessage', subscribeBody],
-    ['WebcastRoomUserSeqMessage', roomUserBody],
-    ['WebcastLinkMicBattle', battles.battle],
-    ['WebcastLinkMicArmies', battles.armies],
-    ['WebcastImDeleteMessage', messageDeletedBody],
-    ['WebcastQuestionNewMessage', questionBody],
-    ['WebcastEnvelopeMessage', envelopeBody],
-  ]);
-}
-
-function giftBody(booking: StreakBooking): EventBody {
-  return { type: 'GIFT', user: booking.user, payload: booking.payload };
 }
 
 function rawBody(rawType: string, data: JsonRecord): EventBody {

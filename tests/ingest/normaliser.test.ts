@@ -162,7 +162,7 @@ describe('each type of message', () => {
       'WebcastEnvelopeMessage',
       { envelopeInfo: { envelopeId: '5', diamondCount: 20, sendUserId: '42' }, display: 1 },
       'ENVELOPE',
-      '42',
+      null,
       { envelopeId: '5', coins: 20 },
     ],
     [
@@ -344,6 +344,39 @@ describe('the person of a message', () => {
     expect(
       roles({ badgeList: [{ sceneType: 8 }, { sceneType: 10, privilegeLogExtra: { level: '7' } }] }),
     ).toEqual(['NONE', false, false, 7]);
+  });
+
+  it('keeps roles that likes and joins leave out, until a message that tells roles takes them away', () => {
+    const normaliser = room();
+    const meet = (rawType: string, data: Readonly<Record<string, unknown>>) => {
+      const person = only(normaliser.accept([message(rawType, { user: user('11'), ...data })])).user;
+      return [person?.followRole, person?.isModerator, person?.isSubscriber, person?.teamMemberLevel];
+    };
+    const identity = { isFollowerOfAnchor: true, isModeratorOfAnchor: true, isSubscriberOfAnchor: true };
+    const badged = user('11', { badgeList: [{ sceneType: 10, privilegeLogExtra: { level: '7' } }] });
+    expect(meet('WebcastLikeMessage', { total: '1' })).toEqual(['NONE', false, false, 0]);
+    expect(meet('WebcastChatMessage', { user: badged, userIdentity: identity })).toEqual([
+      'FOLLOWER',
+      true,
+      true,
+      7,
+    ]);
+    expect(meet('WebcastLikeMessage', { total: '1' })).toEqual(['FOLLOWER', true, true, 7]);
+    expect(meet('WebcastMemberMessage', { action: 1 })).toEqual(['FOLLOWER', true, true, 7]);
+    expect(meet('WebcastChatMessage', { userIdentity: {} })).toEqual(['NONE', false, false, 0]);
+    expect(meet('WebcastLikeMessage', { total: '1' })).toEqual(['NONE', false, false, 0]);
+  });
+
+  it('of a treasure chest is who was met before under the id it names, else nobody', () => {
+    const normaliser = room();
+    normaliser.accept([message('WebcastChatMessage', { user: user('11'), content: 'x' })]);
+    const chest = (sendUserId: string) =>
+      only(
+        normaliser.accept([
+          message('WebcastEnvelopeMessage', { envelopeInfo: { envelopeId: '5', sendUserId } }),
+        ]),
+      );
+    expect([chest('11').user, chest('12').user, chest('0').user]).toEqual([eventUser('11'), null, null]);
   });
 
   it('[T-S7] shows text without controls and pictures from web addresses only', () => {

@@ -10,7 +10,7 @@ export interface Origin {
   /** What names the message in its stream; null when nothing does. */
   readonly messageId: string | null;
   readonly timestamp: number;
-  readonly arrivedAt: number;
+  readonly ingestedAt: number;
   readonly history: boolean;
 }
 
@@ -60,7 +60,7 @@ export class DraftFactory {
       streamId,
       sessionId,
       timestamp: origin.timestamp,
-      ingestedAt: origin.arrivedAt,
+      ingestedAt: origin.ingestedAt,
       source,
       history: origin.history,
       user: body.user,

@@ -92,16 +92,19 @@ export function loneGiftBody(gift: GiftReading, id: string): EventBody {
   };
 }
 
-/** WebcastEnvelopeMessage: a treasure chest appears. The provider tells its sender's id and name, not the handle. */
+/**
+ * WebcastEnvelopeMessage: a treasure chest appears. Without its sender: the message tells an id and a name but no handle,
+ * which would be stored as if the sender had lost it. @see envelopeSenderId
+ */
 export function envelopeBody(data: JsonRecord): EventBody | null {
   const envelope = recordOf(data.envelopeInfo);
   const envelopeId = idOf(envelope.envelopeId);
   if (envelopeId === '' || codeOf(data.display) === ENVELOPE_HIDE) return null;
   const coins = countOf(envelope.diamondCount, GIFT_COUNT_MAX);
-  const user = userOf({
-    id: envelope.sendUserId,
-    nickname: envelope.sendUserName,
-    avatarThumb: envelope.sendUserAvatar,
-  });
-  return { type: 'ENVELOPE', user, payload: { envelopeId, coins: coins === 0 ? null : coins } };
+  return { type: 'ENVELOPE', user: null, payload: { envelopeId, coins: coins === 0 ? null : coins } };
+}
+
+/** Who put up the chest of an envelope message. */
+export function envelopeSenderId(data: JsonRecord): string | null {
+  return userIdOf(recordOf(data.envelopeInfo).sendUserId);
 }

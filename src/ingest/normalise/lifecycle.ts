@@ -14,8 +14,8 @@ export interface LifecycleEvent {
 /** A code of a lost connection is at most this: WebSocket close codes have 4 digits. */
 const CLOSE_CODE_MAX = 4_999;
 const CODE_CHARS_MAX = 64;
-export const REASON_CHARS_MAX = 500;
-export const STACK_CHARS_MAX = 4_000;
+const REASON_CHARS_MAX = 500;
+const STACK_CHARS_MAX = 4_000;
 
 /** Builds the events that no message stands for. Their type names go into the event ids and must not change. */
 export class LifecycleFactory {
@@ -78,6 +78,6 @@ export class LifecycleFactory {
 
   #event(rawType: string, messageId: string | null, body: EventBody): LifecycleEvent {
     const nowMs = this.#clock.nowMs();
-    return { body, origin: { rawType, messageId, timestamp: nowMs, arrivedAt: nowMs, history: false } };
+    return { body, origin: { rawType, messageId, timestamp: nowMs, ingestedAt: nowMs, history: false } };
   }
 }

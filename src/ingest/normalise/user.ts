@@ -14,9 +14,13 @@ import {
 
 const TEAM_LEVEL_MAX = 1_000;
 const BADGES_READ_MAX = 20;
-/** tiktok-live-proto: UserFansClubFansClubDataUserFansClubStatus.ACTIVE, BadgeSceneType.FANS. */
+/** tiktok-live-proto: UserFansClubFansClubDataUserFansClubStatus.ACTIVE */
 const FANS_CLUB_ACTIVE = 1;
-const BADGE_SCENE_FANS = 10;
+/** tiktok-live-proto: BadgeSceneType */
+const BADGE_ADMIN = 1;
+const BADGE_SUBSCRIBER = 4;
+const BADGE_NEW_SUBSCRIBER = 7;
+const BADGE_FANS = 10;
 
 /**
  * The person of a message. Who it is hangs on the numeric id alone: without one there is no person, whatever handle
@@ -27,16 +31,20 @@ export function userOf(value: unknown, identity?: unknown): EventUser | null {
   const userId = userIdOf(user.id) ?? userIdOf(user.idStr);
   if (userId === null) return null;
   const roles = recordOf(identity);
+  const badges = badgesOf(user);
   return {
     userId,
     uniqueId: textOf(user.displayId, HANDLE_CHARS_MAX),
     displayName: textOf(user.nickname, NAME_CHARS_MAX),
     avatarUrl: imageUrlOf(user.avatarThumb),
     followRole: followRoleOf(user, roles),
-    isModerator: roles.isModeratorOfAnchor === true || recordOf(user.userAttr).isAdmin === true,
+    isModerator:
+      badges.isModerator || roles.isModeratorOfAnchor === true || recordOf(user.userAttr).isAdmin === true,
     isSubscriber:
-      roles.isSubscriberOfAnchor === true || recordOf(user.subscribeInfo).isSubscribedToAnchor === true,
-    teamMemberLevel: teamMemberLevelOf(user),
+      badges.isSubscriber ||
+      roles.isSubscriberOfAnchor === true ||
+      recordOf(user.subscribeInfo).isSubscribedToAnchor === true,
+    teamMemberLevel: badges.teamMemberLevel || fansClubLevelOf(user),
   };
 }
 
@@ -47,16 +55,31 @@ function followRoleOf(user: JsonRecord, roles: JsonRecord): FollowRole {
   return roles.isFollowerOfAnchor === true || status === 1 ? 'FOLLOWER' : 'NONE';
 }
 
-/** From the fan club entry, else from the fan club badge: rooms send one or the other. */
-function teamMemberLevelOf(user: JsonRecord): number {
-  const club = recordOf(recordOf(user.fansClub).data);
-  if (codeOf(club.userFansClubStatus) === FANS_CLUB_ACTIVE) return countOf(club.level, TEAM_LEVEL_MAX);
-  const badges = listOf(user.badgeList);
-  for (let index = 0; index < badges.length && index < BADGES_READ_MAX; index++) {
-    const badge = recordOf(badges[index]);
-    if (codeOf(badge.sceneType) === BADGE_SCENE_FANS) {
-      return countOf(recordOf(badge.privilegeLogExtra).level, TEAM_LEVEL_MAX);
+interface Badges {
+  isModerator: boolean;
+  isSubscriber: boolean;
+  teamMemberLevel: number;
+}
+
+const NO_BADGES: Readonly<Badges> = { isModerator: false, isSubscriber: false, teamMemberLevel: 0 };
+
+function badgesOf(user: JsonRecord): Readonly<Badges> {
+  const list = listOf(user.badgeList);
+  if (list.length === 0) return NO_BADGES;
+  const badges = { ...NO_BADGES };
+  for (let index = 0; index < list.length && index < BADGES_READ_MAX; index++) {
+    const badge = recordOf(list[index]);
+    const scene = codeOf(badge.sceneType);
+    if (scene === BADGE_ADMIN) badges.isModerator = true;
+    else if (scene === BADGE_SUBSCRIBER || scene === BADGE_NEW_SUBSCRIBER) badges.isSubscriber = true;
+    else if (scene === BADGE_FANS) {
+      badges.teamMemberLevel = countOf(recordOf(badge.privilegeLogExtra).level, TEAM_LEVEL_MAX);
     }
   }
-  return 0;
+  return badges;
+}
+
+function fansClubLevelOf(user: JsonRecord): number {
+  const club = recordOf(recordOf(user.fansClub).data);
+  return codeOf(club.userFansClubStatus) === FANS_CLUB_ACTIVE ? countOf(club.level, TEAM_LEVEL_MAX) : 0;
 }

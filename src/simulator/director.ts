@@ -11,7 +11,7 @@ const FRAME_MESSAGES_MAX = 20;
 const SLEEP_MS_MIN = 5;
 
 /**
- * Plays a script in a room in real time until `signal` aborts. A reader that takes frames slower than they come holds the
+ * Plays a script in a room in real time until `signal` aborts or the stream is over. A reader that takes frames slower than they come holds the
  * play back: what is late is sent as soon as it can be, nothing is left out.
  */
 export async function direct(
@@ -20,7 +20,7 @@ export async function direct(
 ): Promise<void> {
   const { room, script, signal } = play;
   const startedAt = deps.clock.nowMs();
-  for (let next = script.next(); !signal.aborted && next.done !== true; ) {
+  for (let next = script.next(); !signal.aborted && room.state === 'LIVE' && next.done !== true; ) {
     const elapsedMs = deps.clock.nowMs() - startedAt;
     const frame: FrameMessage[] = [];
     while (next.done !== true && next.value.atMs <= elapsedMs && frame.length < FRAME_MESSAGES_MAX) {

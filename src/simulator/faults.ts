@@ -33,7 +33,7 @@ export const FAULTS = {
   duplicate: { meaning: 'the last message of the frame comes twice, with the same id' },
   'out-of-order': {
     meaning:
-      'a large compressed frame is followed at once by a small one, which the stock connector overtakes with',
+      'a large compressed frame is followed at once by a small one, which overtakes it in the stock connector',
     value: { name: 'kilobytes of padding', initial: 2_048 },
   },
   history: {

@@ -45,7 +45,7 @@ export async function flood(
   const startedAt = deps.clock.nowMs();
   const messagesMax = options.messagesMax ?? Number.POSITIVE_INFINITY;
   let sent = 0;
-  while (!signal.aborted && sent < messagesMax) {
+  while (!signal.aborted && room.state === 'LIVE' && sent < messagesMax) {
     if (room.viewers === 0) {
       await pause(READER_LOOK_MS, signal);
       continue;

@@ -125,7 +125,7 @@ describe('order and rate', () => {
     await waitFor(() => simulator.room().counters.messages >= 2 * ratePerSecond, { timeoutMs: 20_000 });
     const seconds = (performance.now() - startedAt) / 1_000;
     const sent = simulator.room().counters.messages;
-    expect(sent / seconds).toBeGreaterThan(ratePerSecond * 0.7);
+    expect(sent / seconds).toBeGreaterThan(ratePerSecond * 0.5);
     expect(sent / seconds).toBeLessThan(ratePerSecond * 1.3);
     // Types that no schema has are the connector's to drop; all others come through.
     await waitFor(() => client.received.length > 0.9 * sent);

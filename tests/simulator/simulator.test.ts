@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../support/wait.ts';
-import { connectClient, createClient, getRoute } from './connector.ts';
+import { connectClient, createClient, framedMessages, getRoute } from './connector.ts';
 import { ADA, simulate } from './harness.ts';
 
 describe('the stock connector', () => {
@@ -59,7 +59,7 @@ describe('the stock connector', () => {
     expect(room.counters).toMatchObject({ messages: 20, framesWritten: 20, entered: 1 });
   });
 
-  it('finds compressed frames in order to be decoded too', async () => {
+  it('unpacks compressed frames', async () => {
     await using simulator = await simulate();
     await using client = await connectClient(simulator);
     const room = simulator.room();
@@ -173,6 +173,19 @@ describe('a handle', () => {
     await client.connection.connect();
     expect(client.connection.roomId).toBe(simulator.room().roomId);
     expect(client.connection.roomId).not.toBe(before);
+  });
+
+  it('whose stream is ended says nothing more, whatever was going on', async () => {
+    await using simulator = await simulate({ scenario: 'busy', ratePerSecond: 500 });
+    await using client = await connectClient(simulator);
+    await waitFor(() => client.received.length > 20);
+    await simulator.room().control(3);
+    await waitFor(() => client.end.code !== null);
+    const { messages } = simulator.room().counters;
+    await using late = await connectClient(simulator, 'simulated').catch(() => null);
+    expect(late).toBeNull();
+    expect(simulator.room().counters.messages).toBe(messages);
+    expect((await framedMessages(client)).at(-1)?.type).toBe('WebcastControlMessage');
   });
 
   it('ends after the time that was asked for, and comes back with a new stream', async () => {

@@ -125,7 +125,7 @@ create table member_handle (
 
 -- The provider deletes by person: chat of this member up to this time is not shown any more.
 create table message_redaction (
-  channel_id uuid not null references channel (id),
+  channel_id uuid not null,
   member_id uuid not null references audience_member (id) on delete cascade,
   redacted_before timestamptz not null,
   primary key (channel_id, member_id)

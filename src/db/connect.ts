@@ -34,8 +34,12 @@ export function createDatabase(options: DatabaseOptions): Kysely<Database> {
     keepAlive: true,
     types: { getTypeParser: typeParser },
   });
-  // An idle connection that breaks has already left the pool. Without a listener Node would end the process for it.
+  // A connection that breaks, idle or in use, fails its statement and leaves the pool. It also emits an error, for which
+  // Node would end the process if nobody listened.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 

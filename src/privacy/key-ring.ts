@@ -94,9 +94,8 @@ export class KeyRing {
       tx ?? this.#deps.db,
       [...made.values()].map((key) => this.#wrap(key)),
     );
-    for (const subjectId of stored) {
-      const key = made.get(subjectId);
-      if (key === undefined) continue;
+    for (const [subjectId, key] of made) {
+      if (!stored.has(subjectId)) continue;
       if (tx === undefined) this.#keep(key);
       missing.delete(subjectId);
       found.set(subjectId, key);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { EventInsert } from '../../../src/db/event-insert.ts';
 import {
   type EventPayloads,
   type EventType,
@@ -86,6 +87,28 @@ export function giftPayload(changes: Partial<EventPayloads['GIFT']> = {}): Event
     isGiftStreak: false,
     giftImageUrl: 'https://p16.example/rose.png',
     toUserId: null,
+    ...changes,
+  };
+}
+
+/** A chat event as a row, without personal data. */
+export function sampleInsert(changes: Partial<EventInsert> = {}): EventInsert {
+  return {
+    ...sampleScene(),
+    eventId: 'ab'.repeat(32),
+    occurredAt: SAMPLE_TIME_MS,
+    ingestedAt: SAMPLE_TIME_MS,
+    sequence: 1,
+    triggerId: TRIGGER_IDS.CHAT,
+    provider: 'TIKTOK',
+    source: 'LIVE',
+    history: false,
+    memberId: null,
+    coins: null,
+    streakCoins: null,
+    payload: '{}',
+    personal: null,
+    subjectId: null,
     ...changes,
   };
 }

@@ -35,6 +35,9 @@ const ENVIRONMENT_CODES: ReadonlySet<string> = new Set([
   'DATABASE_AUTHENTICATION',
   'DATABASE_MISSING',
   'MIGRATION_FAILED',
+  'EMBEDDED_POSTGRES_FAILED',
+  'EMBEDDED_POSTGRES_MISSING',
+  'EMBEDDED_POSTGRES_NO_ACCOUNT',
 ]);
 
 /** The command line cannot be carried out as it was typed. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { SessionId, StreamId } from '../lib/ids.ts';
 import type { EventSource, Provider } from './unified-event.ts';
 
@@ -23,7 +23,5 @@ export interface EventIdParts {
 export function eventId(parts: EventIdParts): string {
   const origin = parts.messageId === null ? `${parts.sessionId}#${parts.localSequence}` : parts.messageId;
   const replay = parts.source === 'REPLAY' ? `\n${parts.sessionId}` : '';
-  return createHash('sha256')
-    .update(`${parts.provider}\n${parts.streamId}\n${origin}\n${parts.rawType}${replay}`)
-    .digest('hex');
+  return hash('sha256', `${parts.provider}\n${parts.streamId}\n${origin}\n${parts.rawType}${replay}`);
 }

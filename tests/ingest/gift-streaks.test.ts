@@ -129,6 +129,15 @@ describe('a gift streak', () => {
     expect(steps(normaliser.tick(NOW + 10 * STREAK_IDLE_MS))).toEqual([]);
   });
 
+  it('of a replay is silent by the clock of its recording', () => {
+    const replay = room({ source: 'REPLAY' });
+    const recordedAt = NOW - 400 * 24 * 60 * 60_000;
+    replay.accept([gift({ repeatCount: 6, at: recordedAt })]);
+    expect(steps(replay.tick(recordedAt + STREAK_IDLE_MS - 1))).toEqual([]);
+    const closing = only(replay.tick(recordedAt + STREAK_IDLE_MS));
+    expect([closing.timestamp, closing.ingestedAt]).toEqual([recordedAt, NOW]);
+  });
+
   it('that was closed for silence takes a late, larger end, and says nothing to a late end with the same total', () => {
     const normaliser = room();
     normaliser.accept([gift({ repeatCount: 6 })]);
@@ -478,7 +487,8 @@ function play(played: Scenario, told: readonly Told[]): RecordingBus {
       deliver(index - repeated, index, true);
     }
     if (what === 'crash, the database remembers') {
-      normaliser = connect([...bus.gifts()].reverse(), new Map());
+      // In any order.
+      normaliser = connect(repeated % 2 === 0 ? bus.gifts() : bus.gifts().toReversed(), new Map());
       deliver(index - repeated, index, true);
     }
     deliver(index, index + 1, false);

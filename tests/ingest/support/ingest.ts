@@ -15,7 +15,7 @@ import { systemClock } from '../../../src/lib/clock.ts';
 import { type ChannelId, newId } from '../../../src/lib/ids.ts';
 import { createRandom } from '../../../src/lib/random.ts';
 import { parseMasterKey } from '../../../src/privacy/master-key.ts';
-import { createVault } from '../../../src/privacy/vault.ts';
+import { createVault, type Vault } from '../../../src/privacy/vault.ts';
 import type { Simulator } from '../../../src/simulator/simulator.ts';
 import { quietLogger, sourceOf } from './source.ts';
 
@@ -37,6 +37,14 @@ export async function wantedChannel(db: Kysely<Database>, handle: string): Promi
   });
 }
 
+/** The master key of these tests. */
+const masterKey = parseMasterKey(randomBytes(32).toString('base64'));
+
+/** A vault over the test's database. */
+export function testVault(db: Kysely<Database>): Vault {
+  return createVault({ db, masterKey, clock: systemClock });
+}
+
 /** A bus in this process. */
 export function inProcessBus(): EventBus {
   return createInProcessBus({ clock: systemClock });
@@ -44,16 +52,17 @@ export function inProcessBus(): EventBus {
 
 /** An ingest worker on the real source, pointed at the simulator; stops with the test. */
 export async function ingestFixture(
-  deps: Pick<IngestDeps, 'db' | 'bus'> & { simulator: Simulator } & Partial<IngestDeps>,
+  deps: Pick<IngestDeps, 'db' | 'bus'> & {
+    simulator: Pick<Simulator, 'webHost' | 'webcastHost' | 'signUrl'>;
+  } & Partial<IngestDeps>,
   options: IngestOptions = {},
 ): Promise<IngestService & AsyncDisposable & { registry: Registry }> {
   const { simulator, ...rest } = deps;
-  const registry = new Registry();
-  const masterKey = parseMasterKey(randomBytes(32).toString('base64'));
+  const registry = deps.registry ?? new Registry();
   const random = createRandom('ingest');
   const service = await startIngest(
     {
-      vault: createVault({ db: deps.db, masterKey, clock: systemClock }),
+      vault: testVault(deps.db),
       clock: systemClock,
       logger: quietLogger,
       registry,

@@ -1,0 +1,334 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { Client } from 'pg';
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
+import type { Delivery } from '../../src/bus/port.ts';
+import { createRedisBus } from '../../src/bus/redis-bus.ts';
+import { startStorageWorker } from '../../src/events/storage-worker.ts';
+import type { UnifiedEventOf } from '../../src/events/unified-event.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import type { Room } from '../../src/simulator/room.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { testDatabaseUrl, testRedisUrl } from '../support/servers.ts';
+import { waitFor } from '../support/wait.ts';
+import { collected, ingestFixture, inProcessBus, testVault, wantedChannel } from './support/ingest.ts';
+import { storedRows } from './support/rows.ts';
+import { quietLogger, simulatorFixture } from './support/source.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+});
+
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
+const chatNumbers = (events: readonly Delivery[]) =>
+  events.flatMap(({ event }) => (event.eventType === 'CHAT' ? [Number(event.payload.message)] : []));
+
+async function chat(room: Room, from: number, count: number): Promise<void> {
+  await room.sendFrame(
+    upTo(count).map((index) => room.message('WebcastChatMessage', { content: `${from + index}` })),
+  );
+}
+
+const GIVER = { id: '700000000000000001', displayId: 'giver', nickname: 'Giver' };
+const ROSE = { id: '5655', name: 'Rose', type: 1, diamondCount: 1 };
+/** One step of the giver's streak, with its running total. */
+async function rose(room: Room, repeatCount: number): Promise<void> {
+  await room.send('WebcastGiftMessage', {
+    user: GIVER,
+    giftId: '5655',
+    gift: ROSE,
+    groupId: '99',
+    repeatCount,
+    repeatEnd: 0,
+  });
+}
+const giftsOf = (events: readonly Delivery[]): readonly UnifiedEventOf<'GIFT'>[] =>
+  events.flatMap(({ event }) => (event.eventType === 'GIFT' ? [event] : []));
+
+/** Shuts PostgreSQL's door to this database: connections are cut, and new ones refused. */
+async function withoutDatabase(work: () => Promise<void>): Promise<void> {
+  const admin = new Client({ connectionString: testDatabaseUrl() });
+  await admin.connect();
+  const name = admin.escapeIdentifier(new URL(database.url).pathname.slice(1));
+  try {
+    await admin.query(`alter database ${name} with allow_connections false`);
+    await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [
+      new URL(database.url).pathname.slice(1),
+    ]);
+    await work();
+  } finally {
+    await admin.query(`alter database ${name} with allow_connections true`);
+    await admin.end();
+  }
+}
+
+describe('while PostgreSQL is away', () => {
+  it('[T-D6] events go on, also over a reconnect, and what happened is written afterwards', async () => {
+    const { db } = database;
+    await using simulator = await simulatorFixture({ handles: ['outage'] });
+    const room = simulator.room();
+    const bus = inProcessBus();
+    const channelId = await wantedChannel(db, 'outage');
+    const events = await collected(bus, channelId);
+    await using _service = await ingestFixture({ db, bus, simulator });
+    await waitFor(() => room.viewers === 1);
+    await chat(room, 0, 10);
+    await waitFor(() => chatNumbers(events).length === 10);
+    await waitFor(async () => (await storedRows(db, channelId)).connection?.state === 'LIVE');
+    await withoutDatabase(async () => {
+      await chat(room, 10, 10);
+      await waitFor(() => chatNumbers(events).length === 20);
+      room.terminate();
+      await waitFor(() => room.counters.entered === 2 && room.viewers === 1);
+      await chat(room, 20, 10);
+      await waitFor(() => chatNumbers(events).length === 30);
+      expect(chatNumbers(events)).toEqual(upTo(30));
+    });
+    await waitFor(async () => (await storedRows(db, channelId)).gaps.length > 0, { timeoutMs: 20_000 });
+    await waitFor(async () => (await storedRows(db, channelId)).sessions.length === 2, { timeoutMs: 20_000 });
+    const { connection, gaps, sessions } = await storedRows(db, channelId);
+    expect(connection?.state).toBe('LIVE');
+    expect(sessions.map(({ state }) => state)).toEqual(['FAILED', 'LIVE']);
+    expect(gaps).toMatchObject([{ reason: 'DISCONNECTED', to_at: expect.any(Date) }]);
+    await db.updateTable('channel').set({ wanted: false }).execute();
+  }, 60_000);
+});
+
+describe('under a flood', () => {
+  it('[T-D1] bounds the queue, merges joins and likes first, and keeps every gift and chat while consumers are stuck', async () => {
+    const { db } = database;
+    await using simulator = await simulatorFixture({ handles: ['flooded'] });
+    const room = simulator.room();
+    const bus = createInProcessBus({
+      clock: systemClock,
+      streamEventsMax: 500,
+      appendWaitMs: 200,
+      retryBaseMs: 10,
+    });
+    const channelId = await wantedChannel(db, 'flooded');
+    const events = await collected(bus, channelId);
+    const door = Promise.withResolvers<void>();
+    const consumer = await bus.consume({
+      group: 'storage',
+      consumerId: 'stuck',
+      batchMax: 500,
+      lingerMs: 0,
+      attemptsMax: 3,
+      handler: async () => {
+        await door.promise;
+        return { rejected: [] };
+      },
+    });
+    const registry = new Registry();
+    await using _service = await ingestFixture({ db, bus, simulator, registry });
+    await waitFor(() => room.viewers === 1);
+    const flood = (async () => {
+      for (let start = 0; start < 30_000; start += 100) {
+        const messages = upTo(100).map((index) => {
+          const number = start + index;
+          if (number % 50 === 0) return room.message('WebcastChatMessage', { content: `${number / 50}` });
+          if (number % 2 === 0) return room.message('WebcastMemberMessage', { user: GIVER, action: 1 });
+          return room.message('WebcastLikeMessage', { user: GIVER, count: 1, total: `${number}` });
+        });
+        await room.sendFrame(messages);
+      }
+    })();
+    const metric = async (line: RegExp) => Number(line.exec(await registry.metrics())?.[1] ?? '0');
+    await waitFor(async () => (await metric(/^tallylight_ingest_pressure (\S+)/m)) >= 0.25);
+    expect(await metric(/^tallylight_ingest_queue_events (\d+)/m)).toBeLessThanOrEqual(8_192 + 64);
+    door.resolve();
+    await flood;
+    await waitFor(() => chatNumbers(events).length === 600, { timeoutMs: 20_000 });
+    expect(chatNumbers(events)).toEqual(upTo(600));
+    await waitFor(async () => (await metric(/^tallylight_ingest_queue_events (\d+)/m)) === 0);
+    expect(await metric(/coalesced_events_total\{type="JOIN"\} (\d+)/)).toBeGreaterThan(0);
+    // Nothing is lost by merging: each join counts, and the like maximum is the last one's.
+    const joins = events.flatMap(({ event }) =>
+      event.eventType === 'JOIN' ? [event.payload.joinCount] : [],
+    );
+    expect(joins.reduce((sum, count) => sum + count, 0)).toBe(14_400);
+    await consumer.stop();
+    await db.updateTable('channel').set({ wanted: false }).execute();
+  }, 60_000);
+
+  it('[T-D1] a flooded room does not hold up another one', async () => {
+    const { db } = database;
+    await using simulator = await simulatorFixture({ handles: ['loud', 'calm'] });
+    const [loud, calm] = [simulator.room('loud'), simulator.room('calm')];
+    const bus = inProcessBus();
+    await wantedChannel(db, 'loud');
+    const calmEvents = await collected(bus, await wantedChannel(db, 'calm'));
+    await using _service = await ingestFixture({ db, bus, simulator });
+    await waitFor(() => loud.viewers === 1 && calm.viewers === 1);
+    const frame = loud.encodeFrame(
+      upTo(50).map((index) => loud.message('WebcastChatMessage', { content: `${index}`.repeat(500) })),
+    );
+    const stopping = new AbortController();
+    const flood = (async () => {
+      while (!stopping.signal.aborted) await loud.writeFrame(frame);
+    })();
+    const delays: number[] = [];
+    for (let number = 0; number < 20; number += 1) {
+      const before = performance.now();
+      await chat(calm, number, 1);
+      await waitFor(() => chatNumbers(calmEvents).length === number + 1);
+      delays.push(performance.now() - before);
+    }
+    stopping.abort();
+    await flood;
+    expect(delays.toSorted((a, b) => a - b)[10]).toBeLessThan(200);
+    await db.updateTable('channel').set({ wanted: false }).execute();
+  }, 60_000);
+});
+
+describe('a restart', () => {
+  it('books only the growth of a streak that an earlier process began, and records what was missed', async () => {
+    const { db } = database;
+    await using simulator = await simulatorFixture({ handles: ['restarted'] });
+    const room = simulator.room();
+    const channelId = await wantedChannel(db, 'restarted');
+    const vault = testVault(db);
+    const run = async (work: (events: readonly Delivery[]) => Promise<void>) => {
+      // A process of its own as far as memory goes: the bus forgets everything.
+      const bus = inProcessBus();
+      const events = await collected(bus, channelId);
+      const registry = new Registry();
+      const storage = await startStorageWorker(
+        { db, bus, vault, clock: systemClock, logger: quietLogger, registry },
+        { consumerId: 'test' },
+      );
+      const service = await ingestFixture({ db, bus, simulator, vault });
+      await waitFor(() => room.viewers === 1);
+      await work(events);
+      await service.stop();
+      await waitFor(async () => (await storage.lag()).pendingEvents === 0);
+      await storage.stop();
+      await bus.close();
+    };
+    await run(async (events) => {
+      await rose(room, 1);
+      await rose(room, 5);
+      await waitFor(() => giftsOf(events).length === 2);
+    });
+    await run(async (events) => {
+      await rose(room, 5);
+      await rose(room, 8);
+      await waitFor(() => giftsOf(events).some(({ payload }) => payload.streakCount === 8));
+      expect(giftsOf(events).reduce((sum, { payload }) => sum + payload.giftCount, 0)).toBe(3);
+      // The bus began anew; the sequence did not.
+      expect(events[0]?.event.sequence).toBeGreaterThan(4);
+      await waitFor(async () => (await storedRows(db, channelId)).gaps[0]?.to_at);
+    });
+    const total = await db.selectFrom('stream_total').select(['coins', 'gifts']).executeTakeFirst();
+    expect(total).toEqual({ coins: 8n, gifts: 8n });
+    const { gaps, streams } = await storedRows(db, channelId);
+    expect(streams.length).toBe(1);
+    expect(gaps.map(({ to_at }) => to_at === null)).toEqual([false, true]);
+    await db.updateTable('channel').set({ wanted: false }).execute();
+  }, 60_000);
+});
+
+const redisUrl = testRedisUrl();
+
+describe.skipIf(redisUrl === null)('two workers on one bus', () => {
+  const LEASE_MS = 1_500;
+
+  /** A worker in a process of its own. */
+  async function workerProcess(keyPrefix: string, host: string) {
+    const child = spawn(
+      process.execPath,
+      [
+        'tests/ingest/support/ingest-process.ts',
+        database.url,
+        redisUrl ?? '',
+        keyPrefix,
+        host,
+        `${LEASE_MS}`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    await once(child.stdout, 'data');
+    return { child, [Symbol.dispose]: () => void child.kill('SIGKILL') };
+  }
+
+  async function redisBus(keyPrefix: string) {
+    return createRedisBus({
+      url: redisUrl ?? '',
+      keyPrefix,
+      groupPrefix: keyPrefix,
+      shards: 2,
+      streamEventsMax: 100_000,
+      clock: systemClock,
+      logger: quietLogger,
+    });
+  }
+
+  it.each(['SIGKILL', 'SIGSTOP'] as const)(
+    'after %s the other takes the room over in time, and the two never both publish',
+    async (signal) => {
+      const { db } = database;
+      const handle = `shared_${signal.toLowerCase()}`;
+      const prefix = `test-${randomUUID()}`;
+      await using simulator = await simulatorFixture({ handles: [handle] });
+      const room = simulator.room();
+      const channelId = await wantedChannel(db, handle);
+      const bus = await redisBus(prefix);
+      const events = await collected(bus, channelId);
+      using first = await workerProcess(prefix, simulator.webHost);
+      await waitFor(() => room.viewers === 1);
+      let sent = 0;
+      const stopping = new AbortController();
+      const talk = (async () => {
+        while (!stopping.signal.aborted) {
+          await chat(room, sent, 1);
+          sent += 1;
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      })();
+      await waitFor(() => chatNumbers(events).length > 50);
+      await using second = await ingestFixture({ db, bus, simulator }, { leaseMs: LEASE_MS });
+      const firstSession = events[0]?.event.sessionId;
+      const strickenAt = performance.now();
+      first.child.kill(signal);
+      await waitFor(() => events.some(({ event }) => event.sessionId !== firstSession), {
+        timeoutMs: 15_000,
+      });
+      // The lease's term, the competitor's poll, and the time to connect on a busy machine.
+      expect(performance.now() - strickenAt).toBeLessThan(LEASE_MS + 2_000);
+      if (signal === 'SIGSTOP') {
+        // It wakes up with messages in its socket and events in its hand, believing that it holds the room.
+        first.child.kill('SIGCONT');
+        await waitFor(() => room.counters.entered >= 2);
+      }
+      const taken = events.length;
+      await waitFor(() => events.length > taken + 100);
+      stopping.abort();
+      await talk;
+      await waitFor(() => chatNumbers(events).at(-1) === sent - 1);
+      await second.stop();
+
+      const sessions = events.map(({ event }) => event.sessionId);
+      const changes = sessions.filter((id, index) => id !== sessions[index - 1]);
+      expect(changes.length).toBe(2);
+      expect(events.map(({ event }) => event.sequence)).toEqual(
+        upTo(events.length).map((index) => index + 1),
+      );
+      expect(new Set(events.map(({ event }) => event.eventId)).size).toBe(events.length);
+      const numbers = chatNumbers(events);
+      expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
+      const { gaps, sessions: rows } = await storedRows(db, channelId);
+      expect(gaps[0]).toMatchObject({ reason: 'RESTART', to_at: expect.any(Date) });
+      expect(rows.map(({ state }) => state)).toEqual(['FAILED', 'ENDED']);
+      await db.updateTable('channel').set({ wanted: false }).execute();
+      await bus.close();
+    },
+    60_000,
+  );
+});

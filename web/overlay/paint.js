@@ -48,7 +48,7 @@ export function buildAlert(alert) {
   const item = document.createElement('li');
   item.dataset.kind = alert.kind;
   const words = node('span', 'words');
-  words.append(node('span', 'name', nameOf(alert.actor)), node('span', 'detail'));
+  words.append(node('bdi', 'name', nameOf(alert.actor)), node('bdi', 'detail'));
   item.append(avatar(alert.actor), words);
   const image = safeImage(alert.giftImageUrl, 'gift-image');
   if (image !== null) item.append(image);
@@ -72,8 +72,9 @@ export function updateAlert(element, alert) {
 /** @param {ChatLine} line */
 export function buildChatLine(line) {
   const item = document.createElement('li');
+  item.style.setProperty('--hue', String(hueOf(line.actor.alias)));
   const words = node('span', 'words');
-  words.append(node('span', 'name', nameOf(line.actor)), node('span', 'message', line.message));
+  words.append(node('bdi', 'name', nameOf(line.actor)), node('bdi', 'message', line.message));
   item.append(avatar(line.actor), words);
   return item;
 }

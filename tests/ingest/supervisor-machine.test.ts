@@ -190,9 +190,9 @@ const anyEvent: fc.Arbitrary<SupervisorEvent> = fc.oneof(
 /** What really is there, as the effects make it. Throws where an effect would make two of something. */
 class World {
   link: 'NONE' | 'OPENING' | 'OPEN' = 'NONE';
-  session = false;
-  gap = false;
-  timer = false;
+  session: boolean = false;
+  gap: boolean = false;
+  timer: boolean = false;
 
   /** An event about a link comes only where there is such a link. */
   possible(event: SupervisorEvent): boolean {

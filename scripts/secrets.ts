@@ -19,7 +19,7 @@ const PATTERNS: ReadonlyArray<{ readonly what: string; readonly pattern: RegExp 
   { what: 'a sign service key', pattern: /\beuler_[0-9A-Za-z]{24,}/ },
   {
     what: 'a password in a URL',
-    pattern: /\b[a-z][a-z0-9+]{2,14}:\/\/[^\s:/@'"`${}<]+:(?!password@)[^\s:/@'"`${}<]{6,}@/,
+    pattern: /\b[a-z][a-z0-9+]{2,14}:\/\/[^\s:/@'"`${}<]+:(?!(?:password|hunter2)@)[^\s:/@'"`${}<]{6,}@/,
   },
   {
     what: 'a secret in an assignment',

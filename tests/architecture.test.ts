@@ -100,9 +100,9 @@ describe('the architecture', () => {
   });
 
   it('keeps the provider library to the source and its simulator', () => {
-    expect(
-      filesImporting('tiktok-live-connector').filter((path) => !path.startsWith('src/ingest/tiktok/')),
-    ).toEqual([]);
+    for (const library of ['tiktok-live-connector', 'tiktok-live-api-sdk']) {
+      expect(filesImporting(library).filter((path) => !path.startsWith('src/ingest/tiktok/'))).toEqual([]);
+    }
     expect(
       filesImporting('tiktok-live-proto').filter(
         (path) => !/^src\/(?:ingest\/tiktok|simulator)\//.test(path),

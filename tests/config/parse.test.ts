@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, parseConfig } from '../../src/config/parse.ts';
 import { SECRET_MASK } from '../../src/config/secret.ts';
+import { TIKTOK_HOSTS } from '../../src/ingest/tiktok/options.ts';
 
 const CANARY = 'canary-7d1e-never-to-be-seen';
 const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
@@ -37,6 +38,11 @@ describe('parseConfig', () => {
     expect(config.dataDir).toBe('./data');
     expect(config.logLevel).toBeNull();
     expect(config.development).toBe(false);
+  });
+
+  it('points at the real TikTok unless told otherwise', () => {
+    const { webHost, webcastHost, signUrl } = parseConfig({}, noFiles).config.tiktok;
+    expect({ webHost, webcastHost, signUrl }).toEqual(TIKTOK_HOSTS);
   });
 
   it('takes an empty variable as unset', () => {

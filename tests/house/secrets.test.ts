@@ -12,7 +12,7 @@ const FAKES: ReadonlyArray<readonly [string, string]> = [
   ['a GitHub token', `ghp_${'a1'.repeat(18)}`],
   ['a Stripe key', `sk_live_${'a1'.repeat(12)}`],
   ['an access key of Tallylight', `tlk_${'a1'.repeat(20)}`],
-  ['a password in a URL', `postgres://user:${'hunter2hunter2'}@db.example/x`],
+  ['a password in a URL', `postgres://user:${'tr0ub4dor-and-3'}@db.example/x`],
   ['a secret in an assignment', `masterKey = "${'a1'.repeat(20)}"`],
 ];
 

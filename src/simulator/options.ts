@@ -4,7 +4,7 @@ import { FAULT_NAMES, FAULTS, type FaultName, type FaultSetting } from './faults
 import { FLOOD_FRAME_MESSAGES, FLOOD_MESSAGE_BYTES } from './flood.ts';
 import { DEFAULT_HANDLE, FIXED_HANDLES, HANDLE_STATES } from './handles.ts';
 import { VIEWERS_MAX } from './population.ts';
-import { SCENARIOS } from './scenarios.ts';
+import { SCENARIO_NAMES, SCENARIOS } from './scenarios.ts';
 
 /** An option of `tallylight simulate`. Without `placeholder` it is a switch. */
 export interface SimulateOption {
@@ -173,11 +173,9 @@ export function parseSimulateOptions(typed: TypedOptions): SimulateSettings {
 function parseScenario(text: string): BroadcastOptions['scenario'] {
   if (text === 'none') return null;
   if (text === 'flood') return text;
-  for (const name of Object.keys(SCENARIOS)) {
-    // `name` is a key of SCENARIOS by the loop.
-    if (name === text) return name as keyof typeof SCENARIOS;
-  }
-  throw unknownWord('scenario', text, SCENARIO_CHOICES);
+  const name = SCENARIO_NAMES.find((candidate) => candidate === text);
+  if (name === undefined) throw unknownWord('scenario', text, SCENARIO_CHOICES);
+  return name;
 }
 
 /** One item of `--fault`: `name[=value][:count | :percent%]`. */

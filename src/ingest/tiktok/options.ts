@@ -19,13 +19,6 @@ export interface TikTokHosts {
   readonly signUrl: string;
 }
 
-/** The real ones. */
-export const TIKTOK_HOSTS: TikTokHosts = {
-  webHost: 'www.tiktok.com',
-  webcastHost: 'webcast.tiktok.com',
-  signUrl: 'https://api.eulerstream.com',
-};
-
 export interface TikTokSourceOptions {
   readonly hosts: TikTokHosts;
   readonly provider: LookupProvider;

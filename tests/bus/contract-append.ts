@@ -57,6 +57,21 @@ export function describeAppendContract(open: OpenTestBus): void {
       expect(seen.map(({ event }) => event.sequence)).toEqual([1, 2, 3, 4, 5]);
     });
 
+    it('[T-D1] remembers the ids of a channel for at least 20,000 events, and not for ever', async () => {
+      await using fixture = await open();
+      const { bus } = fixture;
+      const channelId = newChannel();
+      const first = [chat(channelId, 1)];
+      await append(bus, channelId, first);
+      for (let from = 2; from <= 20_002; from += 1_000)
+        await append(bus, channelId, chats(channelId, 1_000, from));
+      expect(await append(bus, channelId, first)).toEqual([{ kind: 'DUPLICATE' }]);
+      for (let from = 30_000; from < 75_000; from += 1_000) {
+        await append(bus, channelId, chats(channelId, 1_000, from));
+      }
+      expect(await append(bus, channelId, first)).toMatchObject([{ kind: 'APPENDED' }]);
+    });
+
     it('appends a request far longer than one step in order, and all of it is a duplicate the second time', async () => {
       await using fixture = await open();
       const { bus } = fixture;

@@ -35,7 +35,7 @@ async function running(pid: number): Promise<boolean> {
 }
 
 // In this order: they share the data folder, whose first start takes longest.
-describe('tallylight start, under plain node, with no servers', () => {
+describe('tallylight start, under plain node, with no servers', { timeout: 120_000 }, () => {
   it('brings everything, prints each address and key once, stores events, and leaves nothing behind', async () => {
     await using first = tallylight(['start', '--scenario', 'busy'], env());
     await first.seen(/Stop with Ctrl-C/, START_MS);

@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { waitFor } from '../support/wait.ts';
 
+/** How long a stop may take before it is forced, in milliseconds. */
+const STOP_MS = 8_000;
+
 const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts');
 
 /** A running `tallylight` under plain node, as a user starts it. */
@@ -17,7 +20,7 @@ export interface TallylightProcess extends AsyncDisposable {
 }
 
 /**
- * Starts `tallylight` with nothing of our environment but what every program needs, and `env`. Killed when disposed.
+ * Starts `tallylight` with nothing of our environment but what every program needs, and `env`. Stopped when disposed.
  * The working directory is one without a `.env`.
  */
 export function tallylight(
@@ -57,8 +60,11 @@ export function tallylight(
         return match;
       }),
     [Symbol.asyncDispose]: async () => {
-      child.kill('SIGKILL');
+      // First gently: what it started itself (PostgreSQL) must not be left behind by a failing test.
+      child.kill('SIGTERM');
+      const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       await ended;
+      clearTimeout(killer);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { StateChanges } from '../bus/port.ts';
 import type { EventPayloads, EventUser } from '../events/unified-event.ts';
+import { assert } from '../lib/assert.ts';
 import type { StreamId } from '../lib/ids.ts';
 import type { GiftReading } from './normalise/gift.ts';
 import {
@@ -32,11 +33,16 @@ export const STREAK_MEMORY_MS = 30 * 60 * 1_000;
 export const OPEN_STREAKS_MAX = 2_000;
 /** Closed streaks remembered; beyond it the oldest is forgotten. */
 export const CLOSED_STREAKS_MAX = 5_000;
+/**
+ * Streaks forgotten at once when there are too many. One by one would cost microseconds each: a Map keeps the places of its
+ * first entries for a while after they are deleted, and every look for the oldest walks over them.
+ */
+const FORGOTTEN_AT_ONCE = 250;
 /** Forgotten streaks whose keys go with one event: one script call of Redis takes a limited number of arguments. */
 const FORGOTTEN_PER_EVENT_MAX = 200;
 
 /** One message of a streak. */
-export interface StreakStep {
+interface StreakStep {
   readonly gift: GiftReading;
   readonly timestamp: number;
   readonly arrivedAt: number;
@@ -78,6 +84,8 @@ export class GiftStreaks {
   readonly #closed = new Map<string, Streak>();
   /** Keys of the bus's state to delete with the next events. */
   readonly #forgotten: Set<string>;
+  /** Nothing closed is old enough to be forgotten before this time. */
+  #forgetAt = 0;
 
   constructor(options: {
     readonly streamId: StreamId;
@@ -110,7 +118,12 @@ export class GiftStreaks {
     streak.arrivedAt = step.arrivedAt;
     const details = detailsOf(step, streak.details);
     this.#file(streak, details, !streak.ended);
-    while (this.#open.size > OPEN_STREAKS_MAX) this.#closeOldest(out);
+    if (this.#open.size > OPEN_STREAKS_MAX) {
+      for (const oldest of this.#open.values()) {
+        this.#close(oldest, out);
+        break;
+      }
+    }
     out.push(this.#booking(streak, details, { giftCount: Math.max(growth, 0), synthetic: false }));
     this.#forget(step.arrivedAt);
   }
@@ -119,27 +132,21 @@ export class GiftStreaks {
   closeIdle(nowMs: number, out: StreakBooking[]): void {
     for (const streak of this.#open.values()) {
       if (streak.arrivedAt + STREAK_IDLE_MS > nowMs) break;
-      this.#closeOldest(out);
+      this.#close(streak, out);
     }
     this.#forget(nowMs);
   }
 
   /** Closes everything into `out`. */
   closeAll(out: StreakBooking[]): void {
-    while (this.#open.size > 0) this.#closeOldest(out);
+    for (const streak of this.#open.values()) this.#close(streak, out);
   }
 
-  #closeOldest(out: StreakBooking[]): void {
-    for (const streak of this.#open.values()) {
-      const { details } = streak;
-      // Open streaks have details: they are made by a step or restored with them.
-      if (details === null) this.#open.delete(streak.id);
-      else {
-        this.#file(streak, details, false);
-        out.push(this.#booking(streak, details, { giftCount: 0, synthetic: true }));
-      }
-      return;
-    }
+  #close(streak: Streak, out: StreakBooking[]): void {
+    const { details } = streak;
+    assert(details !== null, 'an open streak is made by a step or restored with its details');
+    this.#file(streak, details, false);
+    out.push(this.#booking(streak, details, { giftCount: 0, synthetic: true }));
   }
 
   /** The streak of this gift: one of this session, else one restored, else a new one. */
@@ -205,15 +212,26 @@ export class GiftStreaks {
     const set = { [key]: encodeStreak(this.#streamId, streak, streak.isOpen ? streak.details : null) };
     if (this.#forgotten.size === 0) return { set };
     this.#forgotten.delete(key);
-    const remove = this.#forgotten.values().take(FORGOTTEN_PER_EVENT_MAX).toArray();
-    for (const forgotten of remove) this.#forgotten.delete(forgotten);
+    const remove: string[] = [];
+    for (const forgotten of this.#forgotten) {
+      this.#forgotten.delete(forgotten);
+      if (remove.push(forgotten) === FORGOTTEN_PER_EVENT_MAX) break;
+    }
     return { set, delete: remove };
   }
 
-  /** Forgets closed streaks beyond their time or number. Their keys go with the next event. */
+  /** Forgets closed streaks beyond their time or number. Their keys go with the next events. */
   #forget(nowMs: number): void {
+    const isTooMany = this.#closed.size > CLOSED_STREAKS_MAX;
+    if (!isTooMany && nowMs < this.#forgetAt) return;
+    const kept = isTooMany ? CLOSED_STREAKS_MAX - FORGOTTEN_AT_ONCE : CLOSED_STREAKS_MAX;
+    this.#forgetAt = nowMs + STREAK_MEMORY_MS;
     for (const streak of this.#closed.values()) {
-      if (streak.arrivedAt + STREAK_MEMORY_MS > nowMs && this.#closed.size <= CLOSED_STREAKS_MAX) break;
+      const until = streak.arrivedAt + STREAK_MEMORY_MS;
+      if (until > nowMs && this.#closed.size <= kept) {
+        this.#forgetAt = until;
+        return;
+      }
       this.#closed.delete(streak.id);
       if (streak.key !== null) this.#byKey.delete(streak.key);
       this.#forgotten.add(STREAK_KEY_PREFIX + streak.id);

@@ -27,7 +27,7 @@ export const LIKES_KEY = 'likes';
 export const LAST_KEY = 'last';
 
 /** A gift streak as an earlier session left it. */
-export interface RestoredStreak {
+interface RestoredStreak {
   readonly streakId: string;
   /** The running total already booked. */
   readonly count: number;
@@ -70,7 +70,7 @@ export const NOTHING_RESTORED: RestoredState = {
   staleKeys: [],
 };
 
-export interface RestoreSources {
+interface RestoreSources {
   readonly streamId: StreamId;
   /** @see EventBus.readState */
   readonly busState: ReadonlyMap<string, string>;

@@ -67,7 +67,7 @@ export interface Normaliser {
 }
 
 /** Events of ours, about the connection. To be appended like the others, in their place. */
-export interface LifecycleEvents {
+interface LifecycleEvents {
   /** Once per session. */
   connected(): NormalisedItem;
   /** Once per session. */

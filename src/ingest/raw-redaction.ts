@@ -1,3 +1,4 @@
+import { classify, type KeyClass, remembered } from './normalise/raw-keys.ts';
 import { isDigits, isWebUrl, type JsonRecord, textOf } from './normalise/reading.ts';
 
 /**
@@ -7,42 +8,28 @@ import { isDigits, isWebUrl, type JsonRecord, textOf } from './normalise/reading
  */
 
 /** Limits of one message's kept data; beyond them it is cut and marked with `$truncated`. */
-export const RAW_NODES_MAX = 2_000;
+const RAW_NODES_MAX = 2_000;
 export const RAW_CHARS_MAX = 16_384;
-export const RAW_DEPTH_MAX = 16;
-export const RAW_LIST_MAX = 50;
+const RAW_DEPTH_MAX = 16;
+const RAW_LIST_MAX = 50;
 /** Fields looked at in search of names, kept or not; nothing is kept of a message with more. */
 export const RAW_SCANNED_MAX = 50_000;
 const RAW_SCAN_DEPTH_MAX = 100;
+/** Names looked for in the texts kept; nothing is kept of a message with more. A ranking of 100 viewers has 400. */
+export const RAW_NAMES_MAX = 1_000;
 const RAW_TEXT_CHARS_MAX = 500;
-const RAW_KEY_CHARS_MAX = 64;
 /** Stands in the place of text that people wrote. */
 export const REDACTED = '[redacted]';
 /** Key of the mark on cut data. */
 export const TRUNCATED_KEY = '$truncated';
 
-/** Remembered classes of keys and pseudonyms; both start anew when full, since hostile messages can name anything. */
-const KEYS_REMEMBERED_MAX = 4_096;
-const PSEUDONYMS_REMEMBERED_MAX = 4_096;
 /** Names shorter than this are replaced only where they are the whole text: any word contains an "a". */
 const CONTAINED_CHARS_MIN = 3;
 
 /** Redacts one message's data. */
 export type RawRedactor = (data: JsonRecord) => JsonRecord;
 
-/** What a key says about its value, if that is of the fitting kind. */
-type KeyClass = 'NAMES_PERSON' | 'PERSON' | 'WRITTEN' | 'PUBLIC_ID' | 'OTHER';
-
-/** Ends of field names, in lower case without underscores. */
-const NAMING_KEY =
-  /nick|displayid|uniqueid|uniquename|secuid|specialid|username|realname|fullname|screenname|userid|uid$|^uid|uidstr|idstr$|avatar|anchorid|ownerid|hostid|senderid|receiverid|recipientid|operatorid|contributorid|followerid|memberid|authorid|creatorid|fromid|toid|handle|phone|email|birth|gender|location|address|bio|signature|shareqrcode/u;
-const PERSON_KEY =
-  /(?:^|[a-z])(?:user|userinfo|owner|anchor|host|sender|receiver|recipient|operator|contributor|follower|member|author|creator|viewer|guest|person|profile)s?$/u;
-const WRITTEN_KEY =
-  /^(?:content|comment|text|stringvalue|message|question|answer|caption|reply|quote|words|subtitle)$/u;
-/** Long numbers that are about things: the rest could be a person's. */
-const PUBLIC_ID_KEY =
-  /(?:msg|message|room|gift|battle|channel|group|poll|envelope|question|emote|goal|log|resource|package|effect|asset|cursor)id$|time$|timestamp$|timems$|ms$|score$|cursor$/u;
+const FIELD_NAME = /^[\w$.-]{1,64}$/u;
 /** The fields that make any object a person, wherever it is. */
 const PERSON_MARKS = [
   'nickname',
@@ -73,37 +60,11 @@ const LONG_ID_DIGITS_MIN = 15;
 const MAP_ID_DIGITS_MIN = 6;
 
 export function createRawRedactor(pseudonym: (value: string) => string): RawRedactor {
-  const classes = new Map<string, KeyClass>();
-  const pseudonyms = new Map<string, string>();
-  const lookUp = {
-    classOf(key: string): KeyClass {
-      let known = classes.get(key);
-      if (known === undefined) {
-        if (classes.size >= KEYS_REMEMBERED_MAX) classes.clear();
-        known = classify(key);
-        classes.set(key, known);
-      }
-      return known;
-    },
-    pseudonymOf(value: string): string {
-      let known = pseudonyms.get(value);
-      if (known === undefined) {
-        if (pseudonyms.size >= PSEUDONYMS_REMEMBERED_MAX) pseudonyms.clear();
-        known = pseudonym(value);
-        pseudonyms.set(value, known);
-      }
-      return known;
-    },
+  const lookUp: LookUp = {
+    classOf: remembered(classify),
+    pseudonymOf: remembered(pseudonym),
   };
   return (data) => new Redaction(lookUp).run(data);
-}
-
-function classify(key: string): KeyClass {
-  const name = key.toLowerCase().replaceAll('_', '');
-  if (NAMING_KEY.test(name)) return 'NAMES_PERSON';
-  if (PERSON_KEY.test(name)) return 'PERSON';
-  if (WRITTEN_KEY.test(name)) return 'WRITTEN';
-  return PUBLIC_ID_KEY.test(name) ? 'PUBLIC_ID' : 'OTHER';
 }
 
 interface LookUp {
@@ -137,9 +98,10 @@ class Redaction {
     if (this.#truncated) {
       // What was cut off may name people whom the kept part speaks of.
       this.#collectNames(data, false, 0);
-      if (this.#scanned > RAW_SCANNED_MAX) return { [TRUNCATED_KEY]: true };
       result[TRUNCATED_KEY] = true;
     }
+    const isTooMuch = this.#scanned > RAW_SCANNED_MAX || this.#names.size > RAW_NAMES_MAX;
+    if (isTooMuch) return { [TRUNCATED_KEY]: true };
     this.#replaceNames();
     return result;
   }
@@ -213,7 +175,8 @@ class Redaction {
 
   #keyName(key: string): string {
     if (key.length >= MAP_ID_DIGITS_MIN && isDigits(key)) return this.#standIn(key);
-    return textOf(key, RAW_KEY_CHARS_MAX);
+    // Fields have plain names. Anything else is the key of a map, and may be a name or a text.
+    return FIELD_NAME.test(key) ? key : REDACTED;
   }
 
   /** A person as a whole: nothing of it is kept but a stand-in for who it is. */

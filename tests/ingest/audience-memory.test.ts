@@ -5,8 +5,16 @@ import { eventUser } from './support/webcast-room.ts';
 describe('the memory of a session’s people', () => {
   it('[T-D1] forgets who was met first when it is full', () => {
     const memory = new AudienceMemory();
-    for (let id = 1; id <= PEOPLE_REMEMBERED_MAX + 2; id++) memory.meet(eventUser(String(id)), true);
-    expect([memory.find('1'), memory.find('2'), memory.find('3')?.userId]).toEqual([null, null, '3']);
+    const meet = (id: number) => memory.meet(eventUser(String(id)), true);
+    for (let id = 1; id <= PEOPLE_REMEMBERED_MAX; id++) meet(id);
+    expect(memory.find('1')?.userId).toBe('1');
+    meet(PEOPLE_REMEMBERED_MAX + 1);
+    expect(['1', '500', '501', '5001'].map((id) => memory.find(id)?.userId ?? null)).toEqual([
+      null,
+      null,
+      '501',
+      '5001',
+    ]);
   });
 
   it('fills in what a message leaves out, and lets it change what it says', () => {

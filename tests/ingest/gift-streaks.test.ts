@@ -268,21 +268,39 @@ describe('[T-D1] streaks beyond the limit', () => {
     expect(normaliser.finish().items).toHaveLength(OPEN_STREAKS_MAX);
   });
 
-  it('forget the oldest closed one, and delete the state they left', () => {
+  it('forget the closed ones closed first, and delete the state they left', () => {
     const normaliser = room();
     const bus = new RecordingBus();
-    for (let index = 1; index <= CLOSED_STREAKS_MAX + 500; index++) {
-      bus.append(normaliser.accept([gift({ groupId: String(index), repeatEnd: 1 })]));
-    }
-    expect(bus.state.size).toBe(CLOSED_STREAKS_MAX + 2); // the one forgotten last goes with the next gift; and `last`
-    bus.append(normaliser.accept([gift({ groupId: 'z', at: NOW + STREAK_MEMORY_MS + 1 })]));
-    for (let index = 0; index < CLOSED_STREAKS_MAX / 200; index++) {
-      bus.append(
-        normaliser.accept([gift({ groupId: `y${index}`, repeatEnd: 1, at: NOW + STREAK_MEMORY_MS + 2 })]),
-      );
-    }
-    const kept = [...bus.state.keys()].filter((key) => key.startsWith('streak:'));
-    expect(kept).toHaveLength(1 + CLOSED_STREAKS_MAX / 200);
+    const end = (groupId: string, at = NOW) =>
+      bus.append(normaliser.accept([gift({ groupId, repeatEnd: 1, at })]));
+    const kept = () => [...bus.state.keys()].filter((key) => key.startsWith('streak:')).length;
+    for (let index = 1; index <= CLOSED_STREAKS_MAX; index++) end(String(index));
+    expect(kept()).toBe(CLOSED_STREAKS_MAX);
+    end('one too many');
+    end('takes the first keys along');
+    end('takes the last keys along');
+    expect(kept()).toBe(CLOSED_STREAKS_MAX - 250 + 2);
+    expect(steps(normaliser.accept([gift({ groupId: '252' })]))).toEqual([]); // still known
+    expect(steps(normaliser.accept([gift({ groupId: '251' })]))).toEqual(['+1 =1 active']);
+  });
+
+  it('are forgotten after half an hour', () => {
+    const normaliser = room();
+    const bus = new RecordingBus();
+    const end = (groupId: string, at: number) =>
+      bus.append(normaliser.accept([gift({ groupId, repeatEnd: 1, at })]));
+    end('a', NOW);
+    end('b', NOW + 1);
+    expect(steps(normaliser.accept([gift({ groupId: 'a', at: NOW + STREAK_MEMORY_MS - 1 })]))).toEqual([]);
+    end('c', NOW + STREAK_MEMORY_MS);
+    end('d', NOW + STREAK_MEMORY_MS);
+    const kept = () => [...bus.state.keys()].filter((key) => key.startsWith('streak:'));
+    const [ofB, ...ofOthers] = kept();
+    expect(ofOthers).toHaveLength(2);
+    end('e', NOW + STREAK_MEMORY_MS + 1);
+    end('f', NOW + STREAK_MEMORY_MS + 1);
+    expect(kept()).toHaveLength(4);
+    expect(kept()).not.toContain(ofB);
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   createRawRedactor,
   RAW_CHARS_MAX,
+  RAW_NAMES_MAX,
   RAW_SCANNED_MAX,
   REDACTED,
   TRUNCATED_KEY,
@@ -82,6 +83,9 @@ describe('the data of a RAW event', () => {
       level: 'gold',
       comment: REDACTED,
     });
+    expect(redact({ votes: { 'Zoë & Ann': 5, option_1: 3 } })).toEqual({
+      votes: { [REDACTED]: 5, option_1: 3 },
+    });
   });
 
   it('takes out a short name only where it is the whole text', () => {
@@ -108,6 +112,11 @@ describe('the data of a RAW event', () => {
     let deep: Record<string, unknown> = { nickname: 'Zebedee' };
     for (let depth = 0; depth < 200; depth++) deep = { inner: deep };
     expect(redact({ title: 'Zebedee joined', deep })).toEqual({ [TRUNCATED_KEY]: true });
+    const people = Array.from({ length: RAW_NAMES_MAX / 2 + 1 }, (_, index) => ({
+      nickname: `n${index}`,
+      secUid: `s${index}`,
+    }));
+    expect(redact({ title: 'n1 joined', lists: [{ people }] })).toEqual({ [TRUNCATED_KEY]: true });
   });
 
   it('[T-S7] cannot be given another prototype', () => {
@@ -115,7 +124,7 @@ describe('the data of a RAW event', () => {
       '{"__proto__": {"polluted": "yes"}, "__pro\\u0000to__": {"polluted": "yes"}, "a": "b"}',
     );
     const result = redact(data);
-    expect(result).toEqual({ a: 'b' });
+    expect(result).toEqual({ a: 'b', [REDACTED]: { polluted: 'yes' } });
     expect(Object.getPrototypeOf(result)).toBe(Object.prototype);
     expect(result.polluted).toBeUndefined();
   });

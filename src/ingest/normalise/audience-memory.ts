@@ -2,6 +2,7 @@ import type { EventUser, FollowRole } from '../../events/unified-event.ts';
 
 /** People remembered, first seen first forgotten. The busiest rooms have about as many active viewers. */
 export const PEOPLE_REMEMBERED_MAX = 5_000;
+const PEOPLE_FORGOTTEN_AT_ONCE = 500;
 
 /**
  * What a session's messages have said about each person. Only chats, gifts and emotes tell the roles that the host gave,
@@ -13,15 +14,18 @@ export class AudienceMemory {
   /** The person as now known. `tellsRoles`: the message tells roles, so that a role it leaves out has been taken away. */
   meet(user: EventUser, tellsRoles: boolean): EventUser {
     const known = this.#people.get(user.userId);
-    if (known === undefined && this.#people.size >= PEOPLE_REMEMBERED_MAX) {
-      for (const oldest of this.#people.keys()) {
-        this.#people.delete(oldest);
-        break;
-      }
-    }
+    if (known === undefined && this.#people.size >= PEOPLE_REMEMBERED_MAX) this.#forgetOldest();
     const now = known === undefined ? user : completed(user, known, tellsRoles);
     this.#people.set(user.userId, now);
     return now;
+  }
+
+  /** Many at once: a Map walks over the places of deleted first entries whenever it is asked for the first. */
+  #forgetOldest(): void {
+    for (const oldest of this.#people.keys()) {
+      if (this.#people.size <= PEOPLE_REMEMBERED_MAX - PEOPLE_FORGOTTEN_AT_ONCE) return;
+      this.#people.delete(oldest);
+    }
   }
 
   /** The person as last met; null when not met lately. */

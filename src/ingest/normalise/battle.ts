@@ -12,15 +12,15 @@ import {
   userIdOf,
 } from './reading.ts';
 
-export const BATTLE_PARTICIPANTS_MAX = 20;
-export const BATTLE_SCORE_MAX = 1_000_000_000_000;
+const BATTLE_PARTICIPANTS_MAX = 20;
+const BATTLE_SCORE_MAX = 1_000_000_000_000;
 /** tiktok-live-proto: LinkMicBattleBattleAction. The others are talk before a battle (invite, accept, …) and stay RAW. */
 const ACTION_OPEN = 4;
 const ACTION_FINISH = 5;
 const ACTION_CUT_SHORT = 6;
 
 /** Reads battle messages; remembers the hosts' names, which score updates leave out, for the battle going on. */
-export interface BattleReader {
+interface BattleReader {
   /** WebcastLinkMicBattle */
   battle(data: JsonRecord): EventBody | null;
   /** WebcastLinkMicArmies */

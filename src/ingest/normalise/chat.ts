@@ -12,8 +12,8 @@ import {
 } from './reading.ts';
 import { userOf } from './user.ts';
 
-export const CHAT_EMOTES_MAX = 50;
-export const DELETED_USERS_MAX = 200;
+const CHAT_EMOTES_MAX = 50;
+const DELETED_USERS_MAX = 200;
 /** BCP 47 tags are made of letters, digits and dashes; 35 is the longest that RFC 5646 asks systems to take. */
 const LANGUAGE_PATTERN = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/u;
 const LANGUAGE_CHARS_MAX = 35;

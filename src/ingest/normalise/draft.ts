@@ -14,7 +14,7 @@ export interface Origin {
   readonly history: boolean;
 }
 
-export interface DraftSession {
+interface DraftSession {
   readonly channelId: ChannelId;
   readonly streamId: StreamId;
   readonly sessionId: SessionId;

@@ -14,8 +14,8 @@ import {
 import { userOf } from './user.ts';
 
 /** The dearest gift costs 44,999 coins; together the limits keep `count × price` far below 2^53. */
-export const GIFT_COUNT_MAX = 1_000_000;
-export const DIAMONDS_MAX = 1_000_000;
+const GIFT_COUNT_MAX = 1_000_000;
+const DIAMONDS_MAX = 1_000_000;
 /**
  * `gift.type`: 1 may come in streaks, 2 and 4 come once. A message without the gift's details has none (0 or absent):
  * its group id alone then tells, since booking growth never counts twice.

@@ -9,16 +9,16 @@ export type JsonRecord = Readonly<Record<string, unknown>>;
 export const CHAT_CHARS_MAX = 1_000;
 export const NAME_CHARS_MAX = 100;
 export const HANDLE_CHARS_MAX = 64;
-export const ID_CHARS_MAX = 64;
-export const URL_CHARS_MAX = 2_048;
+const ID_CHARS_MAX = 64;
+const URL_CHARS_MAX = 2_048;
 /** 2^64 has 20 digits. */
 const USER_ID_DIGITS_MAX = 20;
 const IMAGE_URLS_TRIED_MAX = 4;
 
 /** How far from its arrival a provider's time may be, before we take it for nonsense: a day back (repeated history)… */
-export const TIMESTAMP_BEHIND_MAX_MS = 24 * 60 * 60 * 1_000;
+const TIMESTAMP_BEHIND_MAX_MS = 24 * 60 * 60 * 1_000;
 /** …and two minutes ahead (our clock may lag). */
-export const TIMESTAMP_AHEAD_MAX_MS = 2 * 60 * 1_000;
+const TIMESTAMP_AHEAD_MAX_MS = 2 * 60 * 1_000;
 /** Below this a time is in seconds: as milliseconds it would be March 1973. */
 const SECONDS_BELOW = 100_000_000_000;
 
@@ -78,11 +78,16 @@ export function idOf(value: unknown): string {
  */
 export function textOf(value: unknown, charsMax: number): string {
   if (typeof value !== 'string') return '';
-  const text = value.length > charsMax ? value.slice(0, charsMax) : value;
+  const text = value.length > charsMax ? copied(value.slice(0, charsMax)) : value;
   for (let index = 0; index < text.length; index++) {
     if (needsCleaning(text.charCodeAt(index))) return cleaned(text);
   }
   return text;
+}
+
+/** A text of its own. V8's slice is a view: kept for long, a short name would keep a message of megabytes in memory. */
+function copied(slice: string): string {
+  return Buffer.from(slice, 'utf16le').toString('utf16le');
 }
 
 /** Control characters, direction controls, line and paragraph separators, and surrogates (which may stand alone). */

@@ -1,7 +1,7 @@
 /** What a key says about its value, if that is of the fitting kind. */
 export type KeyClass = 'NAMES_PERSON' | 'PERSON' | 'WRITTEN' | 'PUBLIC_ID' | 'OTHER';
 
-/** Ends of field names, in lower case without underscores. */
+/** Field names that are about a person, in lower case without underscores. */
 const NAMING_KEY =
   /nick|displayid|uniqueid|uniquename|secuid|specialid|username|realname|fullname|screenname|userid|uid$|^uid|uidstr|idstr$|avatar|anchorid|ownerid|hostid|senderid|receiverid|recipientid|operatorid|contributorid|followerid|memberid|authorid|creatorid|fromid|toid|handle|phone|email|birth|gender|location|address|bio|signature|shareqrcode/u;
 const PERSON_KEY =

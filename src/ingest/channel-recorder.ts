@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { pause } from '../bus/pause.ts';
+import { pause, withinMs } from '../bus/pause.ts';
 import type { EventBus } from '../bus/port.ts';
 import { type ConnectionWrite, claimConnection, updateConnection } from '../db/channel-connection.ts';
 import type { Database } from '../db/connect.ts';
@@ -83,9 +83,7 @@ export class ChannelRecorder {
 
   /** Writes what waits, for at most `patienceMs`; then gives up the rest. */
   async stop(patienceMs: number): Promise<void> {
-    const timer = setTimeout(() => this.#stopping.abort(), patienceMs);
-    await this.#writing;
-    clearTimeout(timer);
+    if (this.#writing !== null) await withinMs(this.#writing, patienceMs);
     this.#stopping.abort();
   }
 

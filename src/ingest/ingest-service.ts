@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
+import { withinMs } from '../bus/pause.ts';
 import type { EventBus } from '../bus/port.ts';
 import { selectWantedChannels, type WantedChannel } from '../db/channel-connection.ts';
 import type { Database } from '../db/connect.ts';
@@ -81,6 +82,9 @@ const ROOMS_MAX = 200;
 const LEASE_SHARE = 0.75;
 const COMPETE_SHARE = 0.2;
 
+/** How long a stop waits for a look at the database that is under way, in milliseconds. */
+const RECONCILE_PATIENCE_MS = 250;
+
 /** The topic on which a change of a channel's wishes is told. */
 const CHANNELS_TOPIC = 'channels';
 
@@ -141,7 +145,8 @@ class Ingest implements IngestService {
     this.#cancelPoll();
     await this.#unlisten();
     this.#unlisten = async () => {};
-    await this.#reconciling;
+    // A look at the database that hangs gives its room back by itself when it comes to an end.
+    if (this.#reconciling !== null) await withinMs(this.#reconciling, RECONCILE_PATIENCE_MS);
     await Promise.all([...this.#held.values()].map(({ worker }) => worker.stop()));
   }
 
@@ -217,7 +222,12 @@ class Ingest implements IngestService {
     );
     if (lease === null) return;
     try {
-      const source = this.#deps.sourceFor({ ...channel, signKey: await this.#signKeyOf(channel) });
+      const signKey = await this.#signKeyOf(channel);
+      if (this.#stopping) {
+        await lease.release();
+        return;
+      }
+      const source = this.#deps.sourceFor({ ...channel, signKey });
       this.#start(channel, lease, source);
     } catch (error) {
       await lease.release();

@@ -1,6 +1,7 @@
 import { pause } from '../bus/pause.ts';
 import { isPermanentFailure } from '../db/failure-kind.ts';
 import { DependencyError } from '../errors/errors.ts';
+import { raceAbort } from '../lib/abort.ts';
 import type { Logger } from '../lib/logger.ts';
 import { backoffMs } from './backoff.ts';
 
@@ -18,8 +19,9 @@ export async function persist<T>(
   for (let failures = 1; ; failures += 1) {
     signal.throwIfAborted();
     try {
-      return await work();
+      return await raceAbort(work(), signal); // a query that hangs must not hold up a stop
     } catch (error) {
+      signal.throwIfAborted();
       if (isPermanentFailure(error) || (error instanceof DependencyError && !error.retryable)) throw error;
       if (failures === 1) deps.logger.warn({ err: error }, 'ingest.dependency_unreachable');
       await pause(backoffMs(failures, deps.random, RETRY), signal);

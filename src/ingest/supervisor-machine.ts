@@ -86,7 +86,7 @@ export function decide(state: SupervisorState, event: SupervisorEvent): Decision
     case 'OPENED':
       return state.link === 'OPENING' ? stay({ ...state, connection: 'LIVE', link: 'OPEN' }) : stay(state);
     case 'GAP_FOUND':
-      return state.link === 'OPEN' ? stay({ ...state, gapOpen: true }) : stay(state);
+      return hasSocket(state) ? stay({ ...state, gapOpen: true }) : stay(state);
     case 'FAILED':
       return onFailed(state, event);
     case 'FLOWING':
@@ -109,6 +109,10 @@ function stay(state: SupervisorState): Decision {
 /** Waiting for the next look: wanted, and no link. */
 function isWaiting(state: SupervisorState): boolean {
   return state.link === 'NONE' && state.connection !== 'STOPPED';
+}
+
+function hasSocket(state: SupervisorState): boolean {
+  return state.link === 'OPEN' || state.link === 'CLOSING';
 }
 
 function openLink(state: SupervisorState, before: readonly SupervisorEffect[]): Decision {
@@ -200,7 +204,7 @@ function onFailed(
 }
 
 function onClosed(state: SupervisorState, end: ConnectionEnd): Decision {
-  if (state.link !== 'OPEN' && state.link !== 'CLOSING') return stay(state);
+  if (!hasSocket(state)) return stay(state);
   const closed: SupervisorState = { ...state, link: 'NONE' };
   const over = end.kind === 'STREAM_ENDED' || end.kind === 'STREAM_SUSPENDED';
   const wanted = state.connection !== 'STOPPED';

@@ -14,6 +14,7 @@ import type { Room } from '../../src/simulator/room.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { testDatabaseUrl, testRedisUrl } from '../support/servers.ts';
 import { waitFor } from '../support/wait.ts';
+import { breakableLink } from './support/breakable-link.ts';
 import { collected, ingestFixture, inProcessBus, testVault, wantedChannel } from './support/ingest.ts';
 import { storedRows } from './support/rows.ts';
 import { quietLogger, simulatorFixture } from './support/source.ts';
@@ -258,9 +259,9 @@ describe.skipIf(redisUrl === null)('two workers on one bus', () => {
     return { child, [Symbol.dispose]: () => void child.kill('SIGKILL') };
   }
 
-  async function redisBus(keyPrefix: string) {
+  async function redisBus(keyPrefix: string, url = redisUrl ?? '') {
     return createRedisBus({
-      url: redisUrl ?? '',
+      url,
       keyPrefix,
       groupPrefix: keyPrefix,
       shards: 2,
@@ -269,6 +270,35 @@ describe.skipIf(redisUrl === null)('two workers on one bus', () => {
       logger: quietLogger,
     });
   }
+
+  it('holds events back while Redis is away, and then publishes them in order, each once', async () => {
+    const { db } = database;
+    await using simulator = await simulatorFixture({ handles: ['without_redis'] });
+    const room = simulator.room();
+    const address = new URL(redisUrl ?? '');
+    await using link = await breakableLink({ host: address.hostname, port: Number(address.port || 6379) });
+    const prefix = `test-${randomUUID()}`;
+    const observer = await redisBus(prefix);
+    const channelId = await wantedChannel(db, 'without_redis');
+    const events = await collected(observer, channelId);
+    const bus = await redisBus(prefix, `redis://127.0.0.1:${link.port}`);
+    const service = await ingestFixture({ db, bus, simulator });
+    await waitFor(() => room.viewers === 1);
+    await chat(room, 0, 100);
+    await waitFor(() => chatNumbers(events).length === 100);
+    link.cut();
+    for (let start = 100; start < 3_000; start += 100) await chat(room, start, 100);
+    await waitFor(() => room.counters.acknowledgements === 30);
+    expect(chatNumbers(events).length).toBe(100);
+    link.mend();
+    await waitFor(() => chatNumbers(events).length >= 3_000);
+    expect(chatNumbers(events)).toEqual(upTo(3_000));
+    expect(new Set(events.map(({ event }) => event.sessionId)).size).toBe(1);
+    await db.updateTable('channel').set({ wanted: false }).execute();
+    await service.stop();
+    await bus.close();
+    await observer.close();
+  }, 60_000);
 
   it.each(['SIGKILL', 'SIGSTOP'] as const)(
     'after %s the other takes the room over in time, and the two never both publish',

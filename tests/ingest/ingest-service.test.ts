@@ -166,6 +166,26 @@ describe('losing the connection', () => {
     expect(typesOf(events)).toEqual(['CONNECTED', 'CHAT', 'DISCONNECTED', 'CONNECTED', 'CHAT']);
   });
 
+  it('tells of an attempt that failed once, however often it fails in the same way', async () => {
+    await using set = await stage('failing_sign');
+    const { room, events, simulator } = set;
+    await using _service = await ingestFixture(set);
+    await waitFor(() => room.viewers === 1);
+    await chat(room, 0, 1);
+    simulator.faults.set({ name: '500', next: 4 });
+    room.terminate();
+    await waitFor(() => room.counters.entered === 2);
+    await chat(room, 1, 1);
+    await waitFor(() => chatNumbers(events).length === 2);
+    expect(typesOf(events)).toEqual(['CONNECTED', 'CHAT', 'DISCONNECTED', 'ERROR', 'CONNECTED', 'CHAT']);
+    expect(events[2]?.event.payload).toMatchObject({ code: 1006, willReconnect: true });
+    expect(events[3]?.event.payload).toEqual({
+      code: 'SIGN_SERVER',
+      message: 'The sign server answered 500.',
+      stack: null,
+    });
+  });
+
   it('waits as long as the sign server says after a 429, also after a restart', async () => {
     await using set = await stage('limited', { faults: [{ name: '429', value: 2, next: 1 }] });
     const { db, room, channelId, simulator } = set;

@@ -23,7 +23,7 @@ export class FeedBuffer<T> implements AsyncIterableIterator<T> {
   readonly #readers: PromiseWithResolvers<IteratorResult<T, undefined>>[] = [];
   #droppable = 0;
   #lastTaken: T | null = null;
-  #closed = false;
+  #closed: boolean = false;
   #failure: Error | null = null;
 
   /** `onClosed` is called once, synchronously, however the feed ends. */

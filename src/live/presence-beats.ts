@@ -26,7 +26,7 @@ export class PresenceBeats {
   readonly #logger: Logger;
   readonly #entries = new Map<string, { readonly entry: PresenceEntry; uses: number }>();
   readonly #timer: NodeJS.Timeout;
-  #sweeping = false;
+  #sweeping: boolean = false;
 
   constructor(deps: { readonly bus: EventBus; readonly logger: Logger }) {
     this.#bus = deps.bus;

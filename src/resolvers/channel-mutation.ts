@@ -5,7 +5,7 @@ import { InvalidInputError } from '../errors/invalid-input.ts';
 import { InvalidHandleError } from '../ingest/handle.ts';
 import { parseId } from '../lib/ids.ts';
 import { ChannelNotFoundError, connectChannel, disconnectChannel } from '../live/channels.ts';
-import { orRefusal } from './refusal.ts';
+import { orRefusal, type Refused } from './refusal.ts';
 
 interface ChannelPayload {
   readonly channel: ChannelRow;
@@ -18,7 +18,7 @@ export function channelConnect(
   _root: unknown,
   { input }: { readonly input: { readonly handle: string } },
   { services }: AppContext,
-): Promise<ChannelPayload | InvalidInputError> {
+): Promise<ChannelPayload | Refused<InvalidInputError>> {
   return orRefusal(async () => {
     try {
       return { channel: await connectChannel(services, { handle: input.handle, provider: 'TIKTOK' }) };
@@ -33,7 +33,7 @@ export function channelDisconnect(
   _root: unknown,
   { input }: ChannelInput,
   { services }: AppContext,
-): Promise<ChannelPayload | ChannelNotFoundError> {
+): Promise<ChannelPayload | Refused<ChannelNotFoundError>> {
   return orRefusal(async () => {
     const id = parseId('channel', input.channelId);
     if (id === undefined) throw new ChannelNotFoundError();
@@ -45,7 +45,7 @@ export function overlayKeyRotate(
   _root: unknown,
   { input }: ChannelInput,
   { services, loaders }: AppContext,
-): Promise<ChannelPayload | ChannelNotFoundError> {
+): Promise<ChannelPayload | Refused<ChannelNotFoundError>> {
   return orRefusal(async () => {
     const id = parseId('channel', input.channelId);
     if (id === undefined || !(await rotateOverlayKey(services, id))) throw new ChannelNotFoundError();

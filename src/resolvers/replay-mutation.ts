@@ -11,7 +11,7 @@ import {
 } from '../events/replay-errors.ts';
 import { assert } from '../lib/assert.ts';
 import { parseId, type SessionId } from '../lib/ids.ts';
-import { orRefusal } from './refusal.ts';
+import { orRefusal, type Refused } from './refusal.ts';
 
 interface SessionPayload {
   readonly session: SessionRow;
@@ -22,7 +22,7 @@ export function sessionReplay(
   _root: unknown,
   { input }: { readonly input: { readonly sessionId: string; readonly speed?: number | null | undefined } },
   ctx: AppContext,
-): Promise<SessionPayload | ReplayRefusal> {
+): Promise<SessionPayload | Refused<ReplayRefusal>> {
   return orRefusal<SessionPayload, ReplayRefusal>(async () => {
     const sessionId = parsedSessionId(input.sessionId);
     try {
@@ -39,7 +39,7 @@ export function sessionReplayCancel(
   _root: unknown,
   { input }: { readonly input: { readonly sessionId: string } },
   ctx: AppContext,
-): Promise<SessionPayload | InvalidInputError | ReplayNotRunningError> {
+): Promise<SessionPayload | Refused<InvalidInputError | ReplayNotRunningError>> {
   return orRefusal<SessionPayload, InvalidInputError | ReplayNotRunningError>(async () => {
     const sessionId = parsedSessionId(input.sessionId);
     await cancelReplay(ctx.services, { sessionId });

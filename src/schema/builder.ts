@@ -62,6 +62,7 @@ export const builder = new SchemaBuilder<Types>({
         'Where a page of a connection stands. Pages go forward: ask for what comes `after` the `endCursor`.',
       authScopes: VIEWER,
     },
+    pageInfoFieldOptions: { description: 'Where the page stands.' },
     hasNextPageFieldOptions: { description: 'Whether more items follow this page.' },
     hasPreviousPageFieldOptions: {
       description: 'Whether this page was asked for with a cursor, so that items came before.',
@@ -71,12 +72,12 @@ export const builder = new SchemaBuilder<Types>({
       description: 'Pass it as `after` for the next page. Null when there was nothing to look at.',
     },
     cursorFieldOptions: { description: 'Where this item stands in its list. Opaque; names nobody.' },
-    nodeFieldOptions: { description: 'The item.', nullable: false },
+    nodeFieldOptions: { description: 'The item.', nullable: false, complexity: { field: 0 } },
     edgesFieldOptions: {
       description: 'The items of this page, in order.',
       nullable: { list: false, items: false },
-      // `first` has been multiplied in by the connection's own field.
-      complexity: { field: 0, multiplier: 1 },
+      // One point an item: `first` is multiplied in by the connection's own field.
+      complexity: { field: 1, multiplier: 1 },
     },
     idFieldOptions: { description: 'Opaque, prefixed by its kind, the same for ever.' },
     nodeQueryOptions: false,

@@ -2,6 +2,7 @@ import type { ChannelRow } from '../db/channel.ts';
 import type { ChannelNotFoundError } from '../live/channels.ts';
 import { channelOverlayUrl } from '../resolvers/channel.ts';
 import { channelConnect, channelDisconnect, overlayKeyRotate } from '../resolvers/channel-mutation.ts';
+import type { Refused } from '../resolvers/refusal.ts';
 import { builder, OWNER } from './builder.ts';
 import { Channel } from './refs.ts';
 import { InvalidInput, resultTypename, UserErrorInterface } from './user-error.ts';
@@ -10,7 +11,7 @@ interface ChannelPayload {
   readonly channel: ChannelRow;
 }
 
-const ChannelNotFound = builder.objectRef<ChannelNotFoundError>('ChannelNotFoundError').implement({
+const ChannelNotFound = builder.objectRef<Refused<ChannelNotFoundError>>('ChannelNotFoundError').implement({
   description: 'There is no such channel.',
   authScopes: OWNER,
   interfaces: [UserErrorInterface],

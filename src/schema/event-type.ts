@@ -4,7 +4,7 @@ import { builder, VIEWER } from './builder.ts';
 import { Event } from './refs.ts';
 
 /** The options every type of event has in common. */
-export const eventTypeOptions = { authScopes: VIEWER, interfaces: [Event, builder.nodeInterfaceRef()] };
+export const eventTypeOptions = { authScopes: VIEWER, interfaces: [builder.nodeInterfaceRef(), Event] };
 
 /** The object type of an event type, to be implemented. */
 export function eventTypeRef<T extends EventType>(type: T) {

@@ -5,6 +5,7 @@ import type {
   SessionNotFoundError,
   SessionStillLiveError,
 } from '../events/replay-errors.ts';
+import type { Refused } from '../resolvers/refusal.ts';
 import { sessionReplay, sessionReplayCancel } from '../resolvers/replay-mutation.ts';
 import { builder, OWNER } from './builder.ts';
 import { Session } from './refs.ts';
@@ -16,22 +17,26 @@ interface SessionPayload {
 
 const refusalOptions = { authScopes: OWNER, interfaces: [UserErrorInterface] };
 
-const SessionNotFound = builder.objectRef<SessionNotFoundError>('SessionNotFoundError').implement({
+const SessionNotFound = builder.objectRef<Refused<SessionNotFoundError>>('SessionNotFoundError').implement({
   ...refusalOptions,
   description: 'There is no such session.',
 });
-const SessionStillLive = builder.objectRef<SessionStillLiveError>('SessionStillLiveError').implement({
-  ...refusalOptions,
-  description: 'The session still gets events: a replay would miss the rest of them.',
-});
-const NoEvents = builder.objectRef<NoEventsError>('NoEventsError').implement({
+const SessionStillLive = builder
+  .objectRef<Refused<SessionStillLiveError>>('SessionStillLiveError')
+  .implement({
+    ...refusalOptions,
+    description: 'The session still gets events: a replay would miss the rest of them.',
+  });
+const NoEvents = builder.objectRef<Refused<NoEventsError>>('NoEventsError').implement({
   ...refusalOptions,
   description: 'The session has nothing stored that could be replayed.',
 });
-const ReplayNotRunning = builder.objectRef<ReplayNotRunningError>('ReplayNotRunningError').implement({
-  ...refusalOptions,
-  description: 'The session is not a replay, or has ended already.',
-});
+const ReplayNotRunning = builder
+  .objectRef<Refused<ReplayNotRunningError>>('ReplayNotRunningError')
+  .implement({
+    ...refusalOptions,
+    description: 'The session is not a replay, or has ended already.',
+  });
 
 const SessionReplayInput = builder.inputType('SessionReplayInput', {
   description: 'What to replay, and how fast.',

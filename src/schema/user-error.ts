@@ -1,22 +1,23 @@
-import { UserError } from '../errors/errors.ts';
 import type { InputIssue, InvalidInputError } from '../errors/invalid-input.ts';
+import { memberTypename, type Refused } from '../resolvers/refusal.ts';
 import { builder, OWNER } from './builder.ts';
 
 /** What every refusal has, so that clients can show one they do not know. */
-export const UserErrorInterface = builder.interfaceRef<UserError>('UserError').implement({
+export const UserErrorInterface = builder.interfaceRef<Refused>('UserError').implement({
   description: 'Why something was refused. Always select `... on UserError`: more refusals may come.',
   authScopes: OWNER,
   fields: (t) => ({
-    code: t.exposeString('code', { description: 'For programs. Stable.' }),
-    message: t.exposeString('message', {
+    code: t.string({ description: 'For programs. Stable.', resolve: ({ error }) => error.code }),
+    message: t.string({
       description: 'For people: what is wrong and what would be accepted.',
+      resolve: ({ error }) => error.message,
     }),
   }),
 });
 
 /** What a result's member is: a refusal by its error's name, else the payload. */
 export function resultTypename(payload: string): (value: object) => string {
-  return (value) => (value instanceof UserError ? value.name : payload);
+  return (value) => memberTypename(value, payload);
 }
 
 const InputIssueCodeEnum = builder.enumType('InputIssueCode', {
@@ -40,7 +41,7 @@ const InputIssueType = builder.objectRef<InputIssue>('InputIssue').implement({
   }),
 });
 
-export const InvalidInput = builder.objectRef<InvalidInputError>('InvalidInputError').implement({
+export const InvalidInput = builder.objectRef<Refused<InvalidInputError>>('InvalidInputError').implement({
   description: 'The input has fields that cannot be accepted; all of them are listed at once.',
   authScopes: OWNER,
   interfaces: [UserErrorInterface],
@@ -48,7 +49,7 @@ export const InvalidInput = builder.objectRef<InvalidInputError>('InvalidInputEr
     issues: t.field({
       type: [InputIssueType],
       description: 'What is wrong, field by field.',
-      resolve: ({ issues }) => issues,
+      resolve: ({ error }) => error.issues,
     }),
   }),
 });

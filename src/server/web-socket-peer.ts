@@ -19,7 +19,7 @@ export class Peer implements ProtocolSocket {
   readonly #socket: WebSocket;
   readonly #logger: Logger;
   readonly #sending = new Set<{ readonly since: number }>();
-  #answered = true;
+  #answered: boolean = true;
 
   constructor(socket: WebSocket, logger: Logger) {
     this.#socket = socket;

@@ -43,7 +43,7 @@ export async function startApiFixture(
 ): Promise<ApiFixture> {
   const cleanup = new AsyncDisposableStack();
   const database = cleanup.use(await createTestDatabase());
-  const logger = options.logger ?? createLogger(process.env.LOG ? 'debug' : 'silent');
+  const logger = options.logger ?? createLogger('silent');
   const masterKey = parseMasterKey(randomBytes(32).toString('base64'));
   const clock = systemClock;
   const { db } = database;

@@ -1,5 +1,4 @@
-import { type CipherGCM, createCipheriv, createDecipheriv, type DecipherGCM, randomBytes } from 'node:crypto';
-import { assert } from '../lib/assert.ts';
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 import type { SubjectId } from './context.ts';
 
 /** First byte of everything sealed: the format below. */
@@ -9,35 +8,16 @@ const TAG_BYTES = 16;
 const HEADER_BYTES = 1 + NONCE_BYTES;
 /** What sealing adds to the plaintext's length, in bytes. */
 export const ENVELOPE_OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES;
-export const DATA_KEY_BYTES = 32;
 
-/**
- * A data subject's key, unwrapped. The bytes are out of reach of whoever logs or serialises the object. (A KeyObject would
- * do that too, at twice the cost of each seal.)
- */
-export class DataKey {
+/** A data subject's key, unwrapped. */
+export interface DataKey {
   /** The member's or channel's id: bound into everything the key seals. */
   readonly subjectId: SubjectId;
-  readonly #secret: Buffer;
-
-  constructor(subjectId: SubjectId, secret: Buffer) {
-    assert(secret.length === DATA_KEY_BYTES, 'a data key has 32 bytes');
-    this.subjectId = subjectId;
-    this.#secret = secret;
-  }
-
-  /** This key's bytes, sealed under another key. */
-  wrappedBy(wrapper: DataKey, context: string): Buffer {
-    return seal(wrapper, context, this.#secret);
-  }
-
-  encryptor(nonce: Buffer): CipherGCM {
-    return createCipheriv('aes-256-gcm', this.#secret, nonce);
-  }
-
-  decryptor(nonce: Buffer): DecipherGCM {
-    return createDecipheriv('aes-256-gcm', this.#secret, nonce, { authTagLength: TAG_BYTES });
-  }
+  /**
+   * A KeyObject, which prints as such: logging what holds it does not leak it. And a seal takes 4 µs with it, where Node
+   * 24 takes 23 µs with a Buffer (it tries whether that is a KeyObject by catching an exception).
+   */
+  readonly secret: KeyObject;
 }
 
 /** Sealed bytes that are not what was sealed under this key for this place: changed, moved, or another key's. */
@@ -52,7 +32,7 @@ export class SealBrokenError extends Error {
  */
 export function seal(key: DataKey, context: string, plaintext: Buffer | string): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = key.encryptor(nonce);
+  const cipher = createCipheriv('aes-256-gcm', key.secret, nonce);
   cipher.setAAD(associatedData(key, context));
   const body = typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext);
   cipher.final(); // GCM is a stream: final() adds no bytes
@@ -73,7 +53,8 @@ export function open(key: DataKey, context: string, sealed: Buffer): Buffer {
     throw new SealBrokenError('not a sealed value of a known format');
   }
   const bodyEnd = sealed.length - TAG_BYTES;
-  const decipher = key.decryptor(sealed.subarray(1, HEADER_BYTES));
+  const nonce = sealed.subarray(1, HEADER_BYTES);
+  const decipher = createDecipheriv('aes-256-gcm', key.secret, nonce, { authTagLength: TAG_BYTES });
   decipher.setAAD(associatedData(key, context));
   decipher.setAuthTag(sealed.subarray(bodyEnd));
   const plaintext = decipher.update(sealed.subarray(HEADER_BYTES, bodyEnd));

@@ -1,13 +1,14 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
 import type { Database } from '../db/connect.ts';
 import { insertSubjectKeys, type SubjectKeyRow, selectSubjectKeys } from '../db/subject-key.ts';
 import { UserError } from '../errors/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SubjectId } from './context.ts';
-import { DATA_KEY_BYTES, DataKey, open } from './envelope.ts';
+import { type DataKey, open, seal } from './envelope.ts';
 import { deriveKey, type MasterKey } from './master-key.ts';
 
+const DATA_KEY_BYTES = 32;
 /** How long an unwrapped key may be used without asking the database whether it still exists, in milliseconds. */
 export const KEY_AGE_MAX_MS = 60_000;
 
@@ -24,7 +25,7 @@ export class WrongMasterKeyError extends UserError {
 /** Unwrapped data keys of lately used subjects, in front of the `subject_key` table. */
 export class KeyRing {
   readonly #deps: { readonly db: Kysely<Database>; readonly masterKey: MasterKey; readonly clock: Clock };
-  readonly #wrappingKey: Buffer;
+  readonly #wrappingKey: KeyObject;
   readonly #keysMax: number;
   /** In order of use, the longest unused first. */
   readonly #keys = new Map<SubjectId, { readonly key: DataKey; readonly readAt: number }>();
@@ -34,7 +35,7 @@ export class KeyRing {
     keysMax: number,
   ) {
     this.#deps = deps;
-    this.#wrappingKey = deriveKey(deps.masterKey, 'data key wrapping');
+    this.#wrappingKey = createSecretKey(deriveKey(deps.masterKey, 'data key wrapping'));
     this.#keysMax = keysMax;
   }
 
@@ -110,23 +111,24 @@ export class KeyRing {
   }
 
   #wrap(key: DataKey): SubjectKeyRow {
-    const wrappedKey = key.wrappedBy(this.#wrapper(key.subjectId), WRAP_CONTEXT);
+    const wrappedKey = seal(this.#wrapper(key.subjectId), WRAP_CONTEXT, key.secret.export());
     return { subjectId: key.subjectId, wrappedKey, masterKeyVersion: this.#deps.masterKey.version };
   }
 
   #unwrap(row: SubjectKeyRow): DataKey {
     if (row.masterKeyVersion !== this.#deps.masterKey.version) throw new WrongMasterKeyError();
-    return new DataKey(row.subjectId, open(this.#wrapper(row.subjectId), WRAP_CONTEXT, row.wrappedKey));
+    const secret = createSecretKey(open(this.#wrapper(row.subjectId), WRAP_CONTEXT, row.wrappedKey));
+    return { subjectId: row.subjectId, secret };
   }
 
   /** The wrapping key as the subject's: a wrapped key moved to another subject's row does not open. */
   #wrapper(subjectId: SubjectId): DataKey {
-    return new DataKey(subjectId, this.#wrappingKey);
+    return { subjectId, secret: this.#wrappingKey };
   }
 }
 
 const WRAP_CONTEXT = 'subject_key.wrapped_key';
 
 function newDataKey(subjectId: SubjectId): DataKey {
-  return new DataKey(subjectId, randomBytes(DATA_KEY_BYTES));
+  return { subjectId, secret: createSecretKey(randomBytes(DATA_KEY_BYTES)) };
 }

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
 import type { Database } from '../db/connect.ts';
 import { selectMasterKeyVersion } from '../db/subject-key.ts';
@@ -81,7 +81,8 @@ export async function checkMasterKey(deps: Pick<VaultDeps, 'db' | 'masterKey'>):
 /** One HMAC-SHA-256 per purpose, each under its own derived key: equal values of two purposes share nothing. */
 function keyedHashes(masterKey: MasterKey) {
   const hasher = (purpose: string) => {
-    const key = deriveKey(masterKey, purpose);
+    // As a KeyObject: a sixth of the time that a Buffer costs per hash. @see DataKey
+    const key = createSecretKey(deriveKey(masterKey, purpose));
     return (text: string): Buffer => createHmac('sha256', key).update(text).digest();
   };
   return {

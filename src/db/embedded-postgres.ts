@@ -122,9 +122,16 @@ async function placeData(dataDir: string, account: Account, logger: Logger): Pro
   await chown(probe, account.uid, account.gid);
   const reachable = await canWrite(account, probe);
   await rm(probe, { recursive: true });
-  if (reachable) return wanted;
   const digest = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
   const elsewhere = path.join(SHARED_FOLDER, `data-${digest}`, 'postgres');
+  const [here, there] = [await readVersion(wanted), await readVersion(elsewhere)];
+  // Where the tables are is where they stay: a folder opened or closed since must not look like an empty database.
+  if (reachable && (here !== undefined || there === undefined)) return wanted;
+  if (here !== undefined) {
+    throw new EmbeddedPostgresError(
+      `The database in ${wanted} is out of reach for the user "${account.name}", whom PostgreSQL runs as: let that user pass through the folders above it.`,
+    );
+  }
   await mkdir(path.dirname(elsewhere), { recursive: true, mode: 0o711 });
   logger.warn({ dataDir, dataDirectory: elsewhere, user: account.name }, 'postgres.data_placed_elsewhere');
   return elsewhere;

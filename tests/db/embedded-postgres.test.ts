@@ -292,10 +292,21 @@ describe.skipIf(!isRoot)('as root', () => {
     await query(first.connectionString, 'create table kept as select 42 as answer');
     expect(first.dataDirectory).toMatch(/^\/var\/lib\/tallylight\/data-[0-9a-f]{12}\/postgres$/);
     await first.stop();
+    await chmod(folder, 0o755); // and there they stay, also when the folder is opened later
     const second = await start();
     expect(await query(second.connectionString, 'select answer from kept')).toEqual([[42]]);
     await second.stop();
     await rm(path.dirname(first.dataDirectory), { recursive: true });
+  });
+
+  it('a data folder that was closed to that user since is refused, not begun anew', async () => {
+    await useSeed();
+    await chmod(folder, 0o700);
+    await expect(start()).rejects.toThrow(
+      /^The database in \S+ is out of reach for the user "\w+", whom PostgreSQL runs as: /,
+    );
+    await chmod(folder, 0o755);
+    expect(await query((await start()).connectionString, 'select 1')).toEqual([[1]]);
   });
 
   it('a plain user can start it as well', async () => {

@@ -259,6 +259,7 @@ describe('wishes', () => {
       await db.updateTable('channel').set({ wanted }).where('id', '=', uuidFromId(channelId)).execute();
       await bus.notify('channels', channelId);
     };
+    await waitFor(() => typesOf(events).includes('CONNECTED'));
     await wish(false);
     await waitFor(() => room.viewers === 0);
     await waitFor(async () => (await storedState(db, channelId)) === 'STOPPED');

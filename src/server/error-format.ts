@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLErrorOptions, type GraphQLFormattedError } from 'graphql';
+import { isOutage } from '../db/outage.ts';
 import { DependencyError, UserError } from '../errors/errors.ts';
 import { encodeEventCursor } from '../events/event-cursor.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -19,6 +20,7 @@ const STATUSES: Readonly<Record<string, { readonly status: number; readonly spec
   BAD_USER_INPUT: { status: 400, spec: true },
   BAD_REQUEST: { status: 400 },
   REQUEST_ENTITY_TOO_LARGE: { status: 413 },
+  UNAVAILABLE: { status: 503, spec: true },
   UNSUPPORTED_MEDIA_TYPE: { status: 415 },
 };
 
@@ -40,9 +42,9 @@ function makeError(error: unknown, context: ErrorContext): GraphQLError {
   const located = error instanceof GraphQLError ? error : undefined;
   const cause = rootCause(error);
   if (cause instanceof UserError) return shown(cause.message, cause.code, located, context, detailsOf(cause));
-  if (cause instanceof DependencyError) {
+  if (isUnavailable(cause)) {
     context.logger.warn({ requestId: context.requestId, err: cause }, 'request.dependency.failed');
-    return shown('A part of the service is out of reach. Try again.', 'UNAVAILABLE', located, context);
+    return shown(UNAVAILABLE_MESSAGE, 'UNAVAILABLE', located, context);
   }
   const code = cause instanceof GraphQLError ? codeOf(cause) : null;
   if (cause instanceof GraphQLError && code !== null) {
@@ -54,6 +56,14 @@ function makeError(error: unknown, context: ErrorContext): GraphQLError {
       ? { originalError: { message: cause.message, stack: cause.stack } }
       : {};
   return shown('Unexpected error.', 'INTERNAL', located, context, details);
+}
+
+/** What clients are told when a part is away. */
+export const UNAVAILABLE_MESSAGE = 'A part of the service is out of reach. Try again in a moment.';
+
+/** Whether a part we depend on is away, so that the same request may work in a moment. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof DependencyError || isOutage(error);
 }
 
 /** The error that was thrown first: libraries wrap it. */

@@ -15,7 +15,7 @@ export const OPERATION_COST_MAX = 2_000;
 
 /** Connections of this process, HTTP and WebSocket together. */
 export const CONNECTIONS_MAX = 5_000;
-/** WebSockets and event streams that one key may hold open in this process. */
+/** WebSockets, event streams and requests under way that one key may have in this process. */
 export const LIVE_CONNECTIONS_PER_KEY_MAX = 500;
 /** Operations under way on one WebSocket. */
 export const OPERATIONS_PER_SOCKET_MAX = 20;

@@ -6,7 +6,7 @@ import type { AccessKeyId } from '../lib/ids.ts';
 import type { Logger } from '../lib/logger.ts';
 import { LIVE_CONNECTIONS_PER_KEY_MAX, REAUTHORISE_EVERY_MS } from './limits.ts';
 
-/** A connection that stays open: a WebSocket or an event stream. */
+/** A connection that stays open, or may: a WebSocket, an event stream, a request under way. */
 export interface LiveConnection {
   readonly accessKeyId: AccessKeyId;
   /** Called once, when the key is no longer valid. */

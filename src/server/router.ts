@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import { authenticate } from '../auth/access-keys.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import type { Services } from '../context.ts';
+import { isUnavailable, UNAVAILABLE_MESSAGE } from './error-format.ts';
 import { GRAPHQL_PATH, type GraphqlServer } from './graphql.ts';
 import type { LiveConnections } from './live-connections.ts';
 import { isAllowedOrigin } from './origin.ts';
@@ -49,10 +50,18 @@ export async function route(
   try {
     await dispatch(deps, exchange);
   } catch (error) {
-    deps.services.logger.error({ requestId, err: error }, 'request.failed');
-    if (response.headersSent) response.destroy();
-    else refuse(exchange, 500, 'INTERNAL', 'Unexpected error.');
+    fail(deps, exchange, error);
   }
+}
+
+function fail({ services }: RouterDeps, exchange: Exchange, error: unknown): void {
+  const { requestId, response } = exchange;
+  const away = isUnavailable(error);
+  if (away) services.logger.warn({ requestId, err: error }, 'request.dependency.failed');
+  else services.logger.error({ requestId, err: error }, 'request.failed');
+  if (response.headersSent) response.destroy();
+  else if (away) refuse(exchange, 503, 'UNAVAILABLE', UNAVAILABLE_MESSAGE);
+  else refuse(exchange, 500, 'INTERNAL', 'Unexpected error.');
 }
 
 function dispatch(deps: RouterDeps, exchange: Exchange): Promise<void> | void {
@@ -112,21 +121,12 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
   }
   const viewer = await authenticated(deps, request);
   if (viewer === null) return refuseUnknown(exchange);
-  if (request.headers.accept?.includes('text/event-stream')) {
-    const leave = deps.connections.add({
-      accessKeyId: viewer.accessKeyId,
-      cutOff: () => response.destroy(),
-    });
-    if (leave === null) {
-      return refuse(
-        exchange,
-        429,
-        'TOO_MANY_CONNECTIONS',
-        'Too many live connections are open with this key.',
-      );
-    }
-    response.once('close', leave);
+  // Any of them may turn out to be an event stream, which is cut off once the key is no longer valid.
+  const leave = deps.connections.add({ accessKeyId: viewer.accessKeyId, cutOff: () => response.destroy() });
+  if (leave === null) {
+    return refuse(exchange, 429, 'TOO_MANY_CONNECTIONS', 'Too many connections are open with this key.');
   }
+  response.once('close', leave);
   await deps.graphql.handle(request, response, { viewer, requestId, connectionId: requestId });
 }
 

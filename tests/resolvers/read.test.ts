@@ -115,6 +115,22 @@ describe('events of a channel', () => {
   });
 });
 
+describe('a page of events', () => {
+  it('costs one statement more for people, none for each of them', async () => {
+    const statements = async (fields: string, fragment = '') => {
+      const before = fixture.statements();
+      const query = `query ($id: ID!) { channel(id: $id) { events { edges { node { ${fields} } } } } } ${fragment}`;
+      expect((await fixture.ask(query, { id: channelId })).errors).toBeUndefined();
+      return fixture.statements() - before;
+    };
+    // The key, the channel, the page. Data keys are in the vault's cache.
+    expect(await statements('sequence')).toBe(3);
+    const words = 'fragment words on Event { actor { displayName } ... on ChatEvent { message } }';
+    expect(await statements('...words', words)).toBe(4);
+    expect(await statements('actor { member { handle channel { id } } }')).toBe(5);
+  });
+});
+
 describe('an event', () => {
   it('shows all that was stored, whole values', async () => {
     const { data } = await fixture.ask(
@@ -449,7 +465,10 @@ describe('a stream', () => {
     for (let day = 0; day < 30; day += 1)
       await recordStream(fixture.db, { channelId: channel.id, startedAt: STARTED_AT - day * 86_400_000 });
     const query = `query ($id: ID!, $after: String) { channel(id: $id) { streams(first: 20, after: $after) { edges { node { id startedAt totals { events } channel { id } } } pageInfo { hasNextPage endCursor } } } }`;
+    const before = fixture.statements();
     const one = (await fixture.ask(query, { id: channel.id })).data.channel.streams;
+    // The key, the channel, the page of streams, their totals. The channel of each is the one already loaded.
+    expect(fixture.statements() - before).toBe(4);
     const two = (await fixture.ask(query, { id: channel.id, after: one.pageInfo.endCursor })).data.channel
       .streams;
     const times = [...one.edges, ...two.edges].map(({ node }) => Date.parse(node.startedAt));

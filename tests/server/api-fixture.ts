@@ -28,6 +28,8 @@ export interface ApiFixture extends AsyncDisposable {
   readonly vault: Vault;
   readonly masterKey: MasterKey;
   readonly ownerKey: string;
+  /** How many statements the database has been asked so far. */
+  statements(): number;
   /** Makes a channel, as `channelConnect` does. */
   channel(handle: string): Promise<{ readonly id: ChannelId; readonly overlayKey: string }>;
   /** Sends a request as the holder of `key`. */
@@ -46,7 +48,14 @@ export async function startApiFixture(
   const logger = options.logger ?? createLogger('silent');
   const masterKey = parseMasterKey(randomBytes(32).toString('base64'));
   const clock = systemClock;
-  const { db } = database;
+  let statements = 0;
+  const db = database.db.withPlugin({
+    transformQuery: ({ node }) => {
+      statements += 1;
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  });
   const bus = createInProcessBus({ clock });
   cleanup.defer(() => bus.close());
   const vault = createVault({ db, masterKey, clock });
@@ -96,6 +105,7 @@ export async function startApiFixture(
     vault,
     masterKey,
     ownerKey: owner,
+    statements: () => statements,
     channel: async (handle) => {
       const { id } = await connectChannel({ db, bus, clock, masterKey }, { handle, provider: 'TIKTOK' });
       return { id, overlayKey: overlayKey(masterKey, id, 1) };

@@ -1,6 +1,5 @@
 import { overlayKey } from '../src/auth/access-keys.ts';
 import { idFromUuid } from '../src/lib/ids.ts';
-import { parseMasterKey } from '../src/privacy/master-key.ts';
 import { createInstallation, runProduct } from '../tests/support/product.ts';
 import { waitFor } from '../tests/support/wait.ts';
 import type { PacedFeedCommand, PacedFeedReport } from './latency/feed.ts';
@@ -36,7 +35,7 @@ async function measure(handle: string, busEnv: Readonly<Record<string, string>>)
   try {
     await installation.ready();
     const { channelId, version } = await liveChannel(database);
-    const key = overlayKey(parseMasterKey(installation.env.TALLYLIGHT_MASTER_KEY ?? ''), channelId, version);
+    const key = overlayKey(installation.masterKey, channelId, version);
     const overlay = await openOverlaySocket({ url: installation.url, key, channelId });
     await play(handle, WARM_UP_SECONDS);
     await waitFor(() => overlay.latenciesMs.length === PER_SECOND * WARM_UP_SECONDS, {

@@ -39,7 +39,10 @@ const bus =
         clock,
         logger,
       });
-const storage = await startStorageWorker({ db, bus, vault, clock, logger, registry }, {});
+const storage = await startStorageWorker(
+  { db, bus, vault, clock, logger, registry },
+  { consumerId: 'bench' },
+);
 const source = createTikTokSource({
   hosts: { webHost, webcastHost: webHost, signUrl },
   provider: 'direct',

@@ -5,6 +5,12 @@ import process from 'node:process';
 /** The oldest Node that runs Tallylight: type stripping without a flag, and `Symbol.asyncDispose`. */
 const NODE_MAJOR_MIN = 24;
 
+/** Requests to stop that come within this time are one, in milliseconds. */
+const SAME_REQUEST_MS = 500;
+
+/** How often to look whether npm is still there, in milliseconds. */
+const PARENT_LOOK_MS = 250;
+
 /** Ends the process at once. Only this file does. */
 function exit(code: number): never {
   process.exit(code);
@@ -25,12 +31,20 @@ const { runCommandLine } = await import('./cli/run.ts');
 const { reportCrash } = await import('./cli/crash.ts');
 
 const stop = new AbortController();
+let askedAtMs = 0;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    // The second request means now.
-    if (stop.signal.aborted) exit(signal === 'SIGINT' ? 130 : 143);
+    // The second request means now. One that comes with the first is the same Ctrl-C: from the terminal, and passed on by npm.
+    if (stop.signal.aborted && performance.now() - askedAtMs > SAME_REQUEST_MS)
+      exit(signal === 'SIGINT' ? 130 : 143);
+    if (!stop.signal.aborted) askedAtMs = performance.now();
     stop.abort();
   });
+}
+if (process.env.npm_lifecycle_event !== undefined) {
+  // npm passes SIGTERM on to its shell, which dies of it without telling us. That our parent is gone tells us.
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && stop.abort(), PARENT_LOOK_MS).unref();
 }
 
 const note = (line: string): void => {

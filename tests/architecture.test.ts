@@ -84,6 +84,14 @@ describe('the architecture', () => {
     expect(sources.filter((path) => partOf(path) === undefined)).toEqual([]);
   });
 
+  it('is drawn in the documents as it is held here', () => {
+    const drawn = readFileSync('docs/architecture.md', 'utf8');
+    const folders = PARTS.flatMap(({ paths }) => paths).filter(
+      (path) => path.endsWith('/') || path === 'src/main.ts',
+    );
+    expect(folders.filter((path) => !drawn.includes(`\`${path}\``))).toEqual([]);
+  });
+
   it('lets imports point down only, as the table says', () => {
     const forbidden = imports
       .filter(({ target }) => target.startsWith('src/'))

@@ -4,7 +4,7 @@ import type { ChannelRow } from '../db/channel.ts';
 import { parseHandle } from '../ingest/handle.ts';
 import { connectChannel, listChannels } from '../live/channels.ts';
 import { DEFAULT_HANDLE } from '../simulator/handles.ts';
-import { DEFAULT_SCENARIO, parseSimulateOptions, SIMULATE_OPTIONS } from '../simulator/options.ts';
+import { parseSimulateOptions, SIMULATE_OPTIONS } from '../simulator/options.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import type { Command, CommandContext } from './command.ts';
 import { type Foundation, openOwnFoundation } from './foundation.ts';
@@ -75,7 +75,11 @@ async function start(
     hostsFor: (handle) =>
       simulator !== null && handle === DEFAULT_HANDLE ? simulator : configuredHosts(config),
   });
-  await printAddresses(context, foundation, { url: config.api.publicUrl ?? api.url, simulator });
+  await printAddresses(context, foundation, {
+    url: config.api.publicUrl ?? api.url,
+    simulator,
+    scenario: simulate.scenario ?? 'none',
+  });
   return { failed };
 }
 
@@ -93,7 +97,11 @@ async function wantChannels(
 async function printAddresses(
   { config, terminal }: CommandContext,
   foundation: Foundation,
-  { url, simulator }: { readonly url: string; readonly simulator: Simulator | null },
+  {
+    url,
+    simulator,
+    scenario,
+  }: { readonly url: string; readonly simulator: Simulator | null; readonly scenario: string },
 ): Promise<void> {
   const { masterKey } = foundation;
   const { items } = await listChannels(foundation, { first: CHANNELS_PRINTED_MAX, after: null });
@@ -117,9 +125,7 @@ async function printAddresses(
     'Open an overlay address in a browser, or put it into OBS as a browser source. The keys open what they stand for: keep them to yourself.',
   );
   if (simulator !== null) {
-    terminal.print(
-      `What you see is made up (scenario ${DEFAULT_SCENARIO}). For a real stream: npm start -- @handle`,
-    );
+    terminal.print(`What you see is made up (scenario ${scenario}). For a real stream: npm start -- @handle`);
   }
   terminal.print('Nothing to be seen? npm run tallylight -- doctor');
   terminal.print('Stop with Ctrl-C.');

@@ -152,7 +152,7 @@ async function storageFinding(
       'If this grows, the database is too slow for the load.',
     );
   }
-  return ok(`storing; ${behind} events behind.`);
+  return ok(`storing; ${behind} event${behind === 1 ? '' : 's'} behind.`);
 }
 
 async function storageMoves(

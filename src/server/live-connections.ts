@@ -21,6 +21,7 @@ export class LiveConnections {
   readonly #deps: { readonly db: Kysely<Database>; readonly bus: EventBus; readonly logger: Logger };
   readonly #byKey = new Map<AccessKeyId, Set<LiveConnection>>();
   readonly #timer: NodeJS.Timeout;
+  #told: boolean = false;
   #checking: Promise<void> | null = null;
   #unlisten: Unsubscribe | null = null;
 
@@ -49,12 +50,20 @@ export class LiveConnections {
     if (known?.size === 0) this.#byKey.delete(connection.accessKeyId);
   }
 
-  /** One look at a time; what is told meanwhile is looked at right after. */
+  /** One look at a time; what is told meanwhile is looked at right after, once. */
   async #check(): Promise<void> {
+    this.#told = true;
+    this.#checking ??= this.#checkWhileTold().finally(() => {
+      this.#checking = null;
+    });
     await this.#checking;
-    if (this.#byKey.size === 0) return;
-    this.#checking = this.#cutOffRevoked();
-    await this.#checking;
+  }
+
+  async #checkWhileTold(): Promise<void> {
+    while (this.#told) {
+      this.#told = false;
+      if (this.#byKey.size > 0) await this.#cutOffRevoked();
+    }
   }
 
   async #cutOffRevoked(): Promise<void> {

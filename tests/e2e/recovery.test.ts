@@ -6,8 +6,8 @@ import { createLogger } from '../../src/lib/logger.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { hasRedisServer, type PrivateRedis, startPrivateRedis } from '../bus/redis-support.ts';
 import { chromiumPath, launchChromium } from '../support/browser.ts';
-import { createInstallation, type Installation, type Product, runProduct } from '../support/product.ts';
 import { type PrivatePostgres, startPrivatePostgres } from '../support/private-postgres.ts';
+import { createInstallation, type Installation, type Product, runProduct } from '../support/product.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** Messages a second while a part is away: some hundred times a quiet room. */

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { UserError } from '../errors/errors.ts';
+import { freePort } from '../lib/free-port.ts';
 import { type Account, spawnIdentity } from './embedded-account.ts';
 import type { PostgresBinaries } from './embedded-binaries.ts';
 
@@ -117,18 +117,6 @@ export async function startPostgres(site: PostgresSite, port?: number): Promise<
 export async function readPostmasterPid(dataDirectory: string): Promise<number | undefined> {
   const pid = Number((await postmasterFile(dataDirectory))[0]);
   return Number.isInteger(pid) && pid > 0 ? pid : undefined;
-}
-
-/** A port of 127.0.0.1 that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
 }
 
 function spawnServer(site: PostgresSite, port: number, log: FileHandle): ChildProcess {

@@ -13,7 +13,7 @@ async function startCluster(stack: AsyncDisposableStack): Promise<readonly Priva
   const nodes: PrivateRedis[] = [];
   // The bus port of a node is its port and 10,000, which must still be a port.
   for (const _ of range(1, 3)) {
-    const node = await startPrivateRedis([...args, '--cluster-port', '0'], { portMax: 50_000 });
+    const node = await startPrivateRedis([...args, '--cluster-port', '0']);
     nodes.push(stack.use(node));
   }
   const [first] = nodes;

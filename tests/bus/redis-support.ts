@@ -2,12 +2,13 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createRedisBus, type RedisBusOptions } from '../../src/bus/redis-bus.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { freePort } from '../../src/lib/free-port.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 import { waitFor } from '../support/wait.ts';
 import { type BusSettings, TEST_SETTINGS, type TestBus } from './support.ts';
@@ -86,11 +87,8 @@ export interface PrivateRedis extends AsyncDisposable {
 }
 
 /** Starts a private Redis on loopback; `args` as on its command line (`['--appendonly', 'yes']`). */
-export async function startPrivateRedis(
-  args: readonly string[],
-  options: { readonly portMax?: number } = {},
-): Promise<PrivateRedis> {
-  const port = await freePort(options.portMax ?? 65_535);
+export async function startPrivateRedis(args: readonly string[]): Promise<PrivateRedis> {
+  const port = await freePort();
   const directory = await mkdtemp(join(tmpdir(), 'tallylight-redis-'));
   let server: ChildProcess | undefined;
   const base = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', ''];
@@ -144,19 +142,5 @@ async function send(port: number, name: string, args: readonly string[]): Promis
     return await client.call(name, [...args]);
   } finally {
     client.disconnect();
-  }
-}
-
-/** A port nobody listens on, at most `portMax`: a cluster node also takes the one 10,000 above. */
-async function freePort(portMax: number): Promise<number> {
-  for (;;) {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    server.close();
-    await once(server, 'close');
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    if (address.port <= portMax) return address.port;
   }
 }

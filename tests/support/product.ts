@@ -1,17 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ownerKey } from '../../src/auth/access-keys.ts';
+import { freePort } from '../../src/lib/free-port.ts';
 import { type MasterKey, parseMasterKey } from '../../src/privacy/master-key.ts';
 import { waitFor } from './wait.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const READY_MS_MAX = 30_000;
 const STOP_MS_MAX = 10_000;
+const ANSWER_MS_MAX = 5_000;
 
 /** The product as its user runs it: a process of its own, started by its command line. */
 export interface Product {
@@ -87,16 +88,20 @@ export async function createInstallation(env: Readonly<Record<string, string>> =
     ownerKey: key,
     dataDir,
     async ready() {
-      await waitFor(async () => (await fetch(`${url}/readyz`)).ok, {
-        timeoutMs: READY_MS_MAX,
-        message: 'the product to be ready',
-      });
+      await waitFor(
+        async () => (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })).ok,
+        {
+          timeoutMs: READY_MS_MAX,
+          message: 'the product to be ready',
+        },
+      );
     },
     async query(query, variables = {}) {
       const response = await fetch(`${url}/graphql`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
         body: JSON.stringify({ query, variables }),
+        signal: AbortSignal.timeout(ANSWER_MS_MAX),
       });
       const { data, errors } = await response.json();
       if (errors !== undefined) throw new Error(JSON.stringify(errors));
@@ -106,14 +111,4 @@ export async function createInstallation(env: Readonly<Record<string, string>> =
       await rm(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-/** A port nobody listened on a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
 }

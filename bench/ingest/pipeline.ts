@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
 import { createRedisBus } from '../../src/bus/redis-bus.ts';
 import { createDatabase } from '../../src/db/connect.ts';
-import { startStorageWorker } from '../../src/events/storage-worker.ts';
+import { startStorageWorker } from '../../src/events/storage/worker.ts';
 import { startIngest } from '../../src/ingest/ingest-service.ts';
 import { createSignBudget } from '../../src/ingest/sign-budget.ts';
 import { createTikTokSource } from '../../src/ingest/tiktok/tiktok-source.ts';

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
 import type { EventBus } from '../../src/bus/port.ts';
 import { createDatabase } from '../../src/db/connect.ts';
-import { startStorageWorker } from '../../src/events/storage-worker.ts';
+import { startStorageWorker } from '../../src/events/storage/worker.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { newId, uuidFromId } from '../../src/lib/ids.ts';
 import { createLogger } from '../../src/lib/logger.ts';

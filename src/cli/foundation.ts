@@ -8,7 +8,7 @@ import type { EventBus } from '../bus/port.ts';
 import { createRedisBus } from '../bus/redis-bus.ts';
 import type { Config } from '../config/config.ts';
 import { createDatabase, type Database } from '../db/connect.ts';
-import { startEmbeddedPostgres } from '../db/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../db/embedded/postgres.ts';
 import { migrate, requireCurrentSchema } from '../db/migrate.ts';
 import { acquireProcessLock } from '../db/process-lock.ts';
 import { assert } from '../lib/assert.ts';

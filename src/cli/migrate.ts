@@ -1,4 +1,4 @@
-import { startEmbeddedPostgres } from '../db/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../db/embedded/postgres.ts';
 import { migrate } from '../db/migrate.ts';
 import type { Command, CommandContext } from './command.ts';
 import { EXIT_CODES, type ExitCode } from './exit-code.ts';

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Provider } from '../events/unified-event.ts';
-import type { ConnectionState } from '../ingest/connection-state.ts';
+import type { ConnectionState } from '../ingest/supervisor/connection-state.ts';
 import { type ChannelId, idFromUuid, uuidFromId } from '../lib/ids.ts';
 import type { Database } from './connect.ts';
 

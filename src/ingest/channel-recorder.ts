@@ -14,7 +14,7 @@ import {
 import type { GapRow } from '../db/stream-gap.ts';
 import type { ChannelId, StreamId } from '../lib/ids.ts';
 import type { Logger } from '../lib/logger.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from './supervisor/backoff.ts';
 
 /** Rows of each kind that wait for the database. An outage of an hour with a reconnect a minute stays below. */
 const WAITING_ROWS_MAX = 128;

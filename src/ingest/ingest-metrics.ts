@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { EventType } from '../events/unified-event.ts';
-import { CONNECTION_STATES, type ConnectionState } from './connection-state.ts';
-import type { CoalescedCounts } from './event-queue.ts';
+import type { CoalescedCounts } from './room/event-queue.ts';
+import { CONNECTION_STATES, type ConnectionState } from './supervisor/connection-state.ts';
 
 /**
  * What ingest tells Prometheus. Labels are closed sets (event types, states, outcomes): no channel, handle or room, which

@@ -12,15 +12,15 @@ import type { Logger } from '../lib/logger.ts';
 import { sealContext } from '../privacy/context.ts';
 import { open } from '../privacy/envelope.ts';
 import type { Vault } from '../privacy/vault.ts';
-import { BACKOFF } from './backoff.ts';
-import type { CoalescedCounts } from './event-queue.ts';
 import { createIngestMetrics, type IngestMetrics } from './ingest-metrics.ts';
 import type { LiveSource } from './live-source.ts';
-import { RoomLease } from './room-lease.ts';
-import { RoomWorker } from './room-worker.ts';
+import type { CoalescedCounts } from './room/event-queue.ts';
+import { RoomLease } from './room/room-lease.ts';
+import { RoomWorker } from './room/room-worker.ts';
 import { type Scheduler, systemScheduler } from './scheduler.ts';
-import { SILENCE_LIMITS } from './silence-watchdog.ts';
-import type { SupervisorOptions } from './supervisor.ts';
+import { BACKOFF } from './supervisor/backoff.ts';
+import { SILENCE_LIMITS } from './supervisor/silence-watchdog.ts';
+import type { SupervisorOptions } from './supervisor/supervisor.ts';
 
 /** A channel as `sourceFor` is asked for it. */
 export interface IngestChannel {

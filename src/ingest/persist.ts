@@ -3,7 +3,7 @@ import { isPermanentFailure } from '../db/failure-kind.ts';
 import { DependencyError } from '../errors/errors.ts';
 import { raceAbort } from '../lib/abort.ts';
 import type { Logger } from '../lib/logger.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from './supervisor/backoff.ts';
 
 const RETRY = { minMs: 100, maxMs: 5_000 };
 

@@ -1,14 +1,14 @@
 import type { AppContext } from '../context.ts';
 import type { SessionRow } from '../db/session.ts';
 import { InvalidInputError } from '../errors/invalid-input.ts';
-import { cancelReplay, requestReplay } from '../events/replay.ts';
 import {
   NoEventsError,
   ReplayNotRunningError,
   ReplaySpeedError,
   SessionNotFoundError,
   SessionStillLiveError,
-} from '../events/replay-errors.ts';
+} from '../events/replay/errors.ts';
+import { cancelReplay, requestReplay } from '../events/replay/replay.ts';
 import { assert } from '../lib/assert.ts';
 import { parseId, type SessionId } from '../lib/ids.ts';
 import { orRefusal, type Refused } from './refusal.ts';

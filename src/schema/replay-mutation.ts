@@ -4,7 +4,7 @@ import type {
   ReplayNotRunningError,
   SessionNotFoundError,
   SessionStillLiveError,
-} from '../events/replay-errors.ts';
+} from '../events/replay/errors.ts';
 import type { Refused } from '../resolvers/refusal.ts';
 import { sessionReplay, sessionReplayCancel } from '../resolvers/replay-mutation.ts';
 import { builder, OWNER } from './builder.ts';

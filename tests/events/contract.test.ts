@@ -10,8 +10,8 @@ import {
   TRIGGER_IDS,
   type UnifiedEvent,
 } from '../../src/events/unified-event.ts';
-import { createEventQueue } from '../../src/ingest/event-queue.ts';
 import type { SourceMessage } from '../../src/ingest/live-source.ts';
+import { createEventQueue } from '../../src/ingest/room/event-queue.ts';
 import { common, drafts, message, NOW, room, user } from '../ingest/support/webcast-room.ts';
 
 const schema = JSON.parse(

@@ -7,7 +7,7 @@ import { eventId } from '../../src/events/event-id.ts';
 import type { EventDraft } from '../../src/events/unified-event.ts';
 import { inspectPipeline } from '../../src/health/pipeline-health.ts';
 import { PIPELINE_LINKS, type PipelineLinkName } from '../../src/health/pipeline-link.ts';
-import type { ConnectionState } from '../../src/ingest/connection-state.ts';
+import type { ConnectionState } from '../../src/ingest/supervisor/connection-state.ts';
 import { type ChannelId, newId, uuidFromId } from '../../src/lib/ids.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
 import type { Delivery } from '../../src/bus/port.ts';
 import { createRedisBus } from '../../src/bus/redis-bus.ts';
-import { startStorageWorker } from '../../src/events/storage-worker.ts';
+import { startStorageWorker } from '../../src/events/storage/worker.ts';
 import type { UnifiedEventOf } from '../../src/events/unified-event.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Room } from '../../src/simulator/room.ts';

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { chooseAccount } from '../../src/db/embedded-account.ts';
-import { findBinaries } from '../../src/db/embedded-binaries.ts';
+import { chooseAccount } from '../../src/db/embedded/account.ts';
+import { findBinaries } from '../../src/db/embedded/binaries.ts';
 import {
   initialiseCluster,
   type PostgresProcess,
   type PostgresSite,
   startPostgres,
-} from '../../src/db/embedded-process.ts';
+} from '../../src/db/embedded/process.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 
 /** A PostgreSQL server of one test's own, which may be taken away and given back. */

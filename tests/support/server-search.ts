@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
-import { startEmbeddedPostgres } from '../../src/db/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../../src/db/embedded/postgres.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 
 /** A server that scripts and the global setup may use; disposing stops it if it was started here. */

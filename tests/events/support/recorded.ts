@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Database } from '../../../src/db/connect.ts';
 import { createEventPartitions } from '../../../src/db/partition.ts';
 import { profileText } from '../../../src/events/member-profile.ts';
-import { splitPayload } from '../../../src/events/storage-payload.ts';
+import { splitPayload } from '../../../src/events/storage/payload.ts';
 import {
   type EventPayloads,
   type EventSource,

@@ -7,8 +7,8 @@ import {
   type NormalisedBatch,
   type Normaliser,
   type NormaliserContext,
-} from '../../../src/ingest/normaliser.ts';
-import { NOTHING_RESTORED } from '../../../src/ingest/normaliser-state.ts';
+} from '../../../src/ingest/normalise/normaliser.ts';
+import { NOTHING_RESTORED } from '../../../src/ingest/normalise/normaliser-state.ts';
 import type { ChannelId, SessionId, StreamId } from '../../../src/lib/ids.ts';
 
 /** Messages as a room sends them, and a normaliser for it. */

@@ -27,13 +27,14 @@ export interface JoinedStream {
 }
 
 /**
- * Makes the room's stream the channel's current one: creates it or takes it up again, and closes the channel's earlier
- * streams (with their open gaps), whose end nobody saw. In one transaction.
+ * Makes the room's stream the channel's current one: creates it or takes it up again, and ends the channel's earlier
+ * streams, whose end nobody saw. In one transaction.
  */
 export function joinStream(db: Kysely<Database>, found: FoundStream): Promise<JoinedStream> {
   return db.transaction().execute(async (tx) => {
     const id = await upsertStream(tx, found);
-    await closeEarlierStreams(tx, { ...found, id });
+    const { channelId, provider, joinedAt } = found;
+    await endUnseenStreams(tx, { channelId, provider, except: id, reason: 'OFFLINE', learnedAt: joinedAt });
     return selectJoined(tx, id);
   });
 }
@@ -52,21 +53,6 @@ async function upsertStream(tx: Transaction<Database>, found: FoundStream): Prom
   const row = result.rows[0];
   if (row === undefined) throw new Error('an upsert returns its row');
   return idFromUuid('stream', row.id);
-}
-
-async function closeEarlierStreams(tx: Transaction<Database>, current: FoundStream): Promise<void> {
-  await sql`
-    /* closeEarlierStreams */
-    with earlier as (
-      update stream set end_reason = 'OFFLINE', ended_at = greatest(started_at, coalesce(
-        (select last_event_at from stream_total where stream_id = stream.id), ${timestamp(current.joinedAt)}))
-      where channel_id = ${uuidFromId(current.channelId)} and id <> ${uuidFromId(current.id)} and ended_at is null
-        and provider = ${current.provider}
-      returning id
-    )
-    update stream_gap set to_at = greatest(from_at, ${timestamp(current.joinedAt)})
-    where to_at is null and stream_id in (select id from earlier)
-  `.execute(tx);
 }
 
 async function selectJoined(tx: Transaction<Database>, id: StreamId): Promise<JoinedStream> {
@@ -93,15 +79,6 @@ async function selectJoined(tx: Transaction<Database>, id: StreamId): Promise<Jo
   return { id, likesMax: row?.likes_max ?? 0, lastEventAt: row?.last_event_ms ?? null, openGap };
 }
 
-/** The highest sequence stored of a channel, 0 when there is none. */
-export async function selectSequenceFloor(db: Kysely<Database>, channelId: ChannelId): Promise<number> {
-  const result = await sql<{ last_sequence: number }>`
-    /* selectSequenceFloor */
-    select last_sequence::float8 as last_sequence from channel_sequence where channel_id = ${uuidFromId(channelId)}
-  `.execute(db);
-  return result.rows[0]?.last_sequence ?? 0;
-}
-
 /** A live session as its worker writes it. Times are milliseconds since the epoch. */
 export interface SessionWrite {
   readonly id: SessionId;
@@ -113,7 +90,7 @@ export interface SessionWrite {
   readonly endedAt: number | null;
 }
 
-/** Writes a live session's row as it now is. */
+/** Writes a live session's row as it now is. One that has ended stays as it is: a write of a worker that lost the room may come late. */
 export async function upsertSession(db: Kysely<Database>, session: SessionWrite): Promise<void> {
   await sql`
     /* upsertSession */
@@ -122,25 +99,13 @@ export async function upsertSession(db: Kysely<Database>, session: SessionWrite)
       ${session.state}, ${session.reason}, ${timestamp(session.startedAt)}, ${timestamp(session.endedAt)})
     on conflict (id) do update set
       state = excluded.state, state_reason = excluded.state_reason, ended_at = excluded.ended_at
-  `.execute(db);
-}
-
-/** Ends the channel's live sessions that a worker left open when it was killed. To be called before a new one begins. */
-export async function failAbandonedSessions(
-  db: Kysely<Database>,
-  abandoned: { readonly channelId: ChannelId; readonly endedAt: number },
-): Promise<void> {
-  await sql`
-    /* failAbandonedSessions */
-    update session set state = 'FAILED', state_reason = 'The worker was lost.',
-      ended_at = greatest(started_at, ${timestamp(abandoned.endedAt)})
-    where channel_id = ${uuidFromId(abandoned.channelId)} and source = 'LIVE' and ended_at is null
+    where session.ended_at is null
   `.execute(db);
 }
 
 /** Writes a gap as it now is. A gap that another worker left open in the stream ends where this one begins. */
 export async function upsertGap(db: Kysely<Database>, gap: GapRow): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+  await within(db, async (tx) => {
     await sql`
       /* closeOtherGaps */
       update stream_gap set to_at = greatest(from_at, ${timestamp(gap.from)})
@@ -164,6 +129,37 @@ export interface StreamEndWrite {
   readonly endedAt: number;
 }
 
+/** What became known of a channel's streams that nobody was watching. */
+export interface UnseenStreamEnds {
+  readonly channelId: ChannelId;
+  readonly provider: Provider;
+  /** The stream the channel is in now; null when it is in none. */
+  readonly except: StreamId | null;
+  readonly reason: StreamEndWrite['reason'];
+  /** Milliseconds since the epoch. */
+  readonly learnedAt: number;
+}
+
+/**
+ * Ends the channel's streams that have not ended, with what was last known of each. Their open gaps reach until now: for
+ * so long there may have been more.
+ */
+export async function endUnseenStreams(db: Kysely<Database>, ends: UnseenStreamEnds): Promise<void> {
+  const except = ends.except === null ? sql`true` : sql`id <> ${uuidFromId(ends.except)}`;
+  await sql`
+    /* endUnseenStreams */
+    with unseen as (
+      update stream set end_reason = ${ends.reason}, ended_at = greatest(started_at, coalesce(
+        (select from_at from stream_gap where stream_id = stream.id and to_at is null),
+        (select last_event_at from stream_total where stream_id = stream.id), ${timestamp(ends.learnedAt)}))
+      where channel_id = ${uuidFromId(ends.channelId)} and provider = ${ends.provider} and ended_at is null and ${except}
+      returning id
+    )
+    update stream_gap set to_at = greatest(from_at, ${timestamp(ends.learnedAt)})
+    where to_at is null and stream_id in (select id from unseen)
+  `.execute(db);
+}
+
 /** Ends a stream, and with it its open gap. */
 export async function endStream(db: Kysely<Database>, end: StreamEndWrite): Promise<void> {
   await sql`
@@ -175,6 +171,14 @@ export async function endStream(db: Kysely<Database>, end: StreamEndWrite): Prom
     update stream set ended_at = greatest(started_at, ${timestamp(end.endedAt)}), end_reason = ${end.reason}
     where id = ${uuidFromId(end.streamId)}
   `.execute(db);
+}
+
+/** A transaction of its own, or the one we are in. */
+function within(
+  db: Kysely<Database> | Transaction<Database>,
+  work: (tx: Transaction<Database>) => Promise<void>,
+): Promise<void> {
+  return db.isTransaction ? work(db as Transaction<Database>) : db.transaction().execute(work); // it says it is one
 }
 
 function timestamp(ms: number | null) {

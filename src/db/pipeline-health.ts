@@ -86,15 +86,6 @@ export async function selectPipelineFacts(
   };
 }
 
-/** The highest stored sequence of a channel, 0 when nothing is stored. */
-export async function selectStoredSequence(db: Kysely<Database>, channelId: ChannelId): Promise<number> {
-  const result = await sql<{ last_sequence: bigint }>`
-    /* selectStoredSequence */
-    select last_sequence from channel_sequence where channel_id = ${uuidFromId(channelId)}
-  `.execute(db);
-  return Number(result.rows[0]?.last_sequence ?? 0);
-}
-
 function channelOf(row: FactsRow & { handle: string }): PipelineChannel {
   return {
     handle: row.handle,

@@ -172,12 +172,3 @@ function withinSession(sessionId: SessionId) {
     and occurred_at >= (select first_at from event_bounds(null, ${id}, true))
     and occurred_at <= (select last_at from event_bounds(null, ${id}, true))`;
 }
-
-/** The highest sequence stored of a channel, 0 when none is. */
-export async function selectStoredSequence(db: Kysely<Database>, channelId: ChannelId): Promise<number> {
-  const result = await sql<{ last_sequence: number }>`
-    /* selectStoredSequence */
-    select last_sequence::float8 as last_sequence from channel_sequence where channel_id = ${uuidFromId(channelId)}
-  `.execute(db);
-  return result.rows[0]?.last_sequence ?? 0;
-}

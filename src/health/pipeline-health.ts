@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { EventBus } from '../bus/port.ts';
+import { selectStoredSequence } from '../db/channel-sequence.ts';
 import type { Database } from '../db/connect.ts';
-import { type PipelineFacts, selectPipelineFacts, selectStoredSequence } from '../db/pipeline-health.ts';
+import { type PipelineFacts, selectPipelineFacts } from '../db/pipeline-health.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ChannelId } from '../lib/ids.ts';
 import { eventsFinding, providerFinding, roomFinding, signFinding } from './connection-findings.ts';

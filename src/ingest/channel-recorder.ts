@@ -6,8 +6,10 @@ import type { Database } from '../db/connect.ts';
 import { isPermanentFailure } from '../db/failure-kind.ts';
 import {
   endStream,
+  endUnseenStreams,
   type SessionWrite,
   type StreamEndWrite,
+  type UnseenStreamEnds,
   upsertGap,
   upsertSession,
 } from '../db/ingest-session.ts';
@@ -34,7 +36,8 @@ type Row =
   | { readonly kind: 'STATE'; readonly row: Omit<ConnectionWrite, 'epoch'> }
   | { readonly kind: 'SESSION'; readonly row: SessionWrite }
   | { readonly kind: 'GAP'; readonly row: GapRow }
-  | { readonly kind: 'STREAM'; readonly row: StreamEndWrite };
+  | { readonly kind: 'STREAM'; readonly row: StreamEndWrite }
+  | { readonly kind: 'UNSEEN'; readonly row: UnseenStreamEnds };
 
 /**
  * Writes where a channel stands to the database, beside the path of events: nothing ever waits for it. Each row waits as
@@ -69,9 +72,18 @@ export class ChannelRecorder {
     this.#put(row.streamId, { kind: 'STREAM', row });
   }
 
-  /** The stream was taken up again: an end that still waits is void. */
+  /** The channel's streams that an earlier worker left are over. */
+  unseenStreamsEnd(row: UnseenStreamEnds): void {
+    this.#put('unseen', { kind: 'UNSEEN', row });
+  }
+
+  /** Resolves when nothing waits any more: what is written elsewhere from then on has the last word. */
+  async settled(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+  }
+
+  /** The stream has become the channel's current one. */
   streamJoined(streamId: StreamId): void {
-    this.#waiting.delete(streamId);
     void this.#notify({ kind: 'STREAM', streamId });
   }
 
@@ -153,6 +165,8 @@ export class ChannelRecorder {
         return upsertGap(db, row.row);
       case 'STREAM':
         return endStream(db, row.row);
+      case 'UNSEEN':
+        return endUnseenStreams(db, row.row);
     }
   }
 

@@ -5,17 +5,14 @@ import { Client } from 'pg';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
-import type { Delivery } from '../../src/bus/port.ts';
 import { createRedisBus } from '../../src/bus/redis-bus.ts';
-import { startStorageWorker } from '../../src/events/storage/worker.ts';
-import type { UnifiedEventOf } from '../../src/events/unified-event.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import type { Room } from '../../src/simulator/room.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { testDatabaseUrl, testRedisUrl } from '../support/servers.ts';
 import { waitFor } from '../support/wait.ts';
 import { breakableLink } from './support/breakable-link.ts';
-import { collected, ingestFixture, inProcessBus, testVault, wantedChannel } from './support/ingest.ts';
+import { collected, ingestFixture, inProcessBus, wantedChannel } from './support/ingest.ts';
+import { chat, chatNumbers, GIVER, giftCountOf, giftsOf, roseOf, upTo } from './support/messages.ts';
 import { storedRows } from './support/rows.ts';
 import { quietLogger, simulatorFixture } from './support/source.ts';
 
@@ -26,32 +23,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await database[Symbol.asyncDispose]();
 });
-
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
-const chatNumbers = (events: readonly Delivery[]) =>
-  events.flatMap(({ event }) => (event.eventType === 'CHAT' ? [Number(event.payload.message)] : []));
-
-async function chat(room: Room, from: number, count: number): Promise<void> {
-  await room.sendFrame(
-    upTo(count).map((index) => room.message('WebcastChatMessage', { content: `${from + index}` })),
-  );
-}
-
-const GIVER = { id: '700000000000000001', displayId: 'giver', nickname: 'Giver' };
-const ROSE = { id: '5655', name: 'Rose', type: 1, diamondCount: 1 };
-/** One step of the giver's streak, with its running total. */
-async function rose(room: Room, repeatCount: number): Promise<void> {
-  await room.send('WebcastGiftMessage', {
-    user: GIVER,
-    giftId: '5655',
-    gift: ROSE,
-    groupId: '99',
-    repeatCount,
-    repeatEnd: 0,
-  });
-}
-const giftsOf = (events: readonly Delivery[]): readonly UnifiedEventOf<'GIFT'>[] =>
-  events.flatMap(({ event }) => (event.eventType === 'GIFT' ? [event] : []));
 
 /** Shuts PostgreSQL's door to this database: connections are cut, and new ones refused. */
 async function withoutDatabase(work: () => Promise<void>): Promise<void> {
@@ -135,6 +106,9 @@ describe('under a flood', () => {
         const messages = upTo(100).map((index) => {
           const number = start + index;
           if (number % 50 === 0) return room.message('WebcastChatMessage', { content: `${number / 50}` });
+          // Streaks of ten steps, each message one more rose.
+          if (number % 50 === 1)
+            return roseOf(room, (((number - 1) / 50) % 10) + 1, `${Math.floor(number / 500) + 1}`);
           if (number % 2 === 0) return room.message('WebcastMemberMessage', { user: GIVER, action: 1 });
           return room.message('WebcastLikeMessage', { user: GIVER, count: 1, total: `${number}` });
         });
@@ -148,6 +122,10 @@ describe('under a flood', () => {
     await flood;
     await waitFor(() => chatNumbers(events).length === 600, { timeoutMs: 20_000 });
     expect(chatNumbers(events)).toEqual(upTo(600));
+    // Every step of every streak came, in order, and none was merged with another.
+    await waitFor(() => giftCountOf(events) === 600);
+    const steps = giftsOf(events).filter(({ payload }) => payload.giftCount > 0);
+    expect(steps.map(({ payload }) => payload.streakCount)).toEqual(upTo(600).map((step) => (step % 10) + 1));
     await waitFor(async () => (await metric(/^tallylight_ingest_queue_events (\d+)/m)) === 0);
     expect(await metric(/coalesced_events_total\{type="JOIN"\} (\d+)/)).toBeGreaterThan(0);
     // Nothing is lost by merging: each join counts, and the like maximum is the last one's.
@@ -185,53 +163,6 @@ describe('under a flood', () => {
     stopping.abort();
     await flood;
     expect(delays.toSorted((a, b) => a - b)[10]).toBeLessThan(200);
-    await db.updateTable('channel').set({ wanted: false }).execute();
-  }, 60_000);
-});
-
-describe('a restart', () => {
-  it('books only the growth of a streak that an earlier process began, and records what was missed', async () => {
-    const { db } = database;
-    await using simulator = await simulatorFixture({ handles: ['restarted'] });
-    const room = simulator.room();
-    const channelId = await wantedChannel(db, 'restarted');
-    const vault = testVault(db);
-    const run = async (work: (events: readonly Delivery[]) => Promise<void>) => {
-      // A process of its own as far as memory goes: the bus forgets everything.
-      const bus = inProcessBus();
-      const events = await collected(bus, channelId);
-      const registry = new Registry();
-      const storage = await startStorageWorker(
-        { db, bus, vault, clock: systemClock, logger: quietLogger, registry },
-        { consumerId: 'test' },
-      );
-      const service = await ingestFixture({ db, bus, simulator, vault });
-      await waitFor(() => room.viewers === 1);
-      await work(events);
-      await service.stop();
-      await waitFor(async () => (await storage.lag()).pendingEvents === 0);
-      await storage.stop();
-      await bus.close();
-    };
-    await run(async (events) => {
-      await rose(room, 1);
-      await rose(room, 5);
-      await waitFor(() => giftsOf(events).length === 2);
-    });
-    await run(async (events) => {
-      await rose(room, 5);
-      await rose(room, 8);
-      await waitFor(() => giftsOf(events).some(({ payload }) => payload.streakCount === 8));
-      expect(giftsOf(events).reduce((sum, { payload }) => sum + payload.giftCount, 0)).toBe(3);
-      // The bus began anew; the sequence did not.
-      expect(events[0]?.event.sequence).toBeGreaterThan(4);
-      await waitFor(async () => (await storedRows(db, channelId)).gaps[0]?.to_at);
-    });
-    const total = await db.selectFrom('stream_total').select(['coins', 'gifts']).executeTakeFirst();
-    expect(total).toEqual({ coins: 8n, gifts: 8n });
-    const { gaps, streams } = await storedRows(db, channelId);
-    expect(streams.length).toBe(1);
-    expect(gaps.map(({ to_at }) => to_at === null)).toEqual([false, true]);
     await db.updateTable('channel').set({ wanted: false }).execute();
   }, 60_000);
 });

@@ -6,10 +6,10 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { uuidFromId } from '../../src/lib/ids.ts';
 import { sealContext } from '../../src/privacy/context.ts';
 import { seal } from '../../src/privacy/envelope.ts';
-import type { Room } from '../../src/simulator/room.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { waitFor } from '../support/wait.ts';
 import { collected, ingestFixture, inProcessBus, testVault, wantedChannel } from './support/ingest.ts';
+import { chat, chatNumbers, upTo } from './support/messages.ts';
 import { storedRows, storedState } from './support/rows.ts';
 import { simulatorFixture, sourceOf } from './support/source.ts';
 
@@ -21,16 +21,7 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]();
 });
 
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
-const chatNumbers = (events: readonly Delivery[]) =>
-  events.flatMap(({ event }) => (event.eventType === 'CHAT' ? [Number(event.payload.message)] : []));
 const typesOf = (events: readonly Delivery[]) => events.map(({ event }) => event.eventType);
-
-async function chat(room: Room, from: number, count: number): Promise<void> {
-  await room.sendFrame(
-    upTo(count).map((index) => room.message('WebcastChatMessage', { content: `${from + index}` })),
-  );
-}
 
 /** A simulator with one live handle of its own, a channel for it, a bus, and what the bus publishes. */
 async function stage(handle: string, options: Parameters<typeof simulatorFixture>[0] = {}) {

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { EventBus } from '../../bus/port.ts';
+import { selectStoredSequence } from '../../db/channel-sequence.ts';
 import type { Database } from '../../db/connect.ts';
-import { selectStoredSequence } from '../../db/replay.ts';
 import { DependencyError } from '../../errors/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ChannelId } from '../../lib/ids.ts';

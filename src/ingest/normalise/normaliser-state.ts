@@ -1,6 +1,6 @@
 import type { StateChanges } from '../../bus/port.ts';
 import { type EventUser, FOLLOW_ROLES, type UnifiedEventOf } from '../../events/unified-event.ts';
-import type { StreamId } from '../../lib/ids.ts';
+import { parseId, type StreamId } from '../../lib/ids.ts';
 import { countOf, idOf, type JsonRecord, NAME_CHARS_MAX, recordOf, textOf, userIdOf } from './reading.ts';
 
 /**
@@ -174,6 +174,16 @@ function decodeUser(value: JsonRecord): EventUser | null {
     isSubscriber: value.isSubscriber === true,
     teamMemberLevel: countOf(value.teamMemberLevel, Number.MAX_SAFE_INTEGER),
   };
+}
+
+/** When the last message of a stream of the channel arrived, as the bus's producer state tells it. */
+export function lastArrival(
+  busState: ReadonlyMap<string, string>,
+): { readonly streamId: StreamId; readonly at: number } | null {
+  const text = busState.get(LAST_KEY);
+  const streamId = parseId('stream', text?.split(' ', 1)[0] ?? '');
+  const at = streamId === undefined ? null : decodeMark(streamId, text);
+  return streamId === undefined || at === null ? null : { streamId, at };
 }
 
 /** A number of one stream, as `<streamId> <number>`. */

@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely';
 import { withinMs } from '../../bus/pause.ts';
 import type { EventBus } from '../../bus/port.ts';
+import { selectStoredSequence } from '../../db/channel-sequence.ts';
 import type { Database } from '../../db/connect.ts';
-import { selectSequenceFloor } from '../../db/ingest-session.ts';
+import { takeOverRoom } from '../../db/room-take-over.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ChannelId } from '../../lib/ids.ts';
 import type { Logger } from '../../lib/logger.ts';
@@ -10,6 +11,7 @@ import type { Vault } from '../../privacy/vault.ts';
 import { ChannelRecorder } from '../channel-recorder.ts';
 import type { IngestMetrics, RoomGauges } from '../ingest-metrics.ts';
 import type { LiveSource } from '../live-source.ts';
+import { lastArrival } from '../normalise/normaliser-state.ts';
 import { persist } from '../persist.ts';
 import type { Scheduler } from '../scheduler.ts';
 import { Supervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
@@ -101,11 +103,11 @@ export class RoomWorker {
   }
 
   async #work(): Promise<'STOPPED' | 'LEASE_LOST'> {
-    const { db, lease } = this.#deps;
+    const { lease } = this.#deps;
     const { channelId } = this.#options;
     const stopping = this.#stopping.signal;
     const stopAsked = aborted(stopping);
-    const floor = await persist(this.#deps, stopping, () => selectSequenceFloor(db, channelId));
+    const floor = await persist(this.#deps, stopping, () => this.#takeOver());
     const loop = new AppendLoop({ ...this.#deps, queue: this.#queue, lease: lease.proof }, channelId, floor);
     const room = this.#createRoom(loop);
     const supervisor = this.#createSupervisor(room);
@@ -127,6 +129,15 @@ export class RoomWorker {
       cancelTicks();
       await withinMs(supervisor.stop(), LINK_STOP_MS);
     }
+  }
+
+  /** Puts in order what a worker that died in this room left. Returns the highest sequence stored. */
+  async #takeOver(): Promise<number> {
+    const { bus, clock, db, source } = this.#deps;
+    const { channelId } = this.#options;
+    const lastSeen = lastArrival(await bus.readState(channelId));
+    await takeOverRoom(db, { channelId, provider: source.provider, lastSeen, takenAt: clock.nowMs() });
+    return selectStoredSequence(db, channelId);
   }
 
   #createRoom(loop: AppendLoop): Room {

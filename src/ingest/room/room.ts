@@ -2,10 +2,10 @@ import type { Kysely } from 'kysely';
 import type { EventBus } from '../../bus/port.ts';
 import type { Database } from '../../db/connect.ts';
 import {
-  failAbandonedSessions,
   type JoinedStream,
   joinStream,
   type SessionWrite,
+  type StreamEndWrite,
 } from '../../db/ingest-session.ts';
 import type { GapReason, GapRow } from '../../db/stream-gap.ts';
 import { raceAbort } from '../../lib/abort.ts';
@@ -73,6 +73,7 @@ export class Room implements SupervisedRoom {
   #lastNormaliser: Normaliser | null = null;
   #lastFailure: string | null = null;
   #gap: GapRow | null = null;
+  #unseenEnded: boolean = false;
 
   constructor(deps: RoomDeps, options: RoomOptions) {
     this.#deps = deps;
@@ -169,11 +170,16 @@ export class Room implements SupervisedRoom {
   }
 
   endStream(reason: 'ENDED' | 'SUSPENDED' | 'OFFLINE'): void {
-    if (this.#stream === null || this.#stream.over) return;
-    const endedAt = this.#deps.clock.nowMs();
+    const { clock, recorder } = this.#deps;
+    const endedAt = clock.nowMs();
+    if (this.#stream === null) {
+      this.#endUnseenStreams(reason, endedAt);
+      return;
+    }
+    if (this.#stream.over) return;
     this.#stream.over = true;
     this.closeGap(endedAt);
-    this.#deps.recorder.streamEnd({ streamId: this.#stream.id, reason, endedAt });
+    recorder.streamEnd({ streamId: this.#stream.id, reason, endedAt });
   }
 
   attemptFailed(error: SourceError): void {
@@ -201,14 +207,23 @@ export class Room implements SupervisedRoom {
     if (batch.undecodable.length > 0) this.#deps.outbox.post(batch.undecodable);
   }
 
+  /** What an earlier worker left, and this one never joined, is over. Said once: a channel may be offline for days. */
+  #endUnseenStreams(reason: StreamEndWrite['reason'], learnedAt: number): void {
+    if (this.#unseenEnded) return;
+    this.#unseenEnded = true;
+    const { channelId } = this.#options;
+    this.#deps.recorder.unseenStreamsEnd({ channelId, provider: 'TIKTOK', except: null, reason, learnedAt });
+  }
+
   async #join(connection: SourceConnection, signal: AbortSignal): Promise<CurrentStream> {
     const { db, clock, recorder } = this.#deps;
     const { channelId } = this.#options;
     const { roomId, title, simulated } = connection;
     if (this.#stream?.externalId === roomId && !this.#stream.over) return this.#stream;
+    if (this.#stream !== null) this.endStream('OFFLINE'); // the room before, which nobody saw end
+    await raceAbort(recorder.settled(), signal);
     const joinedAt = clock.nowMs();
-    const stored = await persist(this.#deps, signal, async () => {
-      await failAbandonedSessions(db, { channelId, endedAt: joinedAt });
+    const stored = await persist(this.#deps, signal, () => {
       const id = newId('stream', joinedAt);
       return joinStream(db, {
         id,
@@ -220,7 +235,6 @@ export class Room implements SupervisedRoom {
         joinedAt,
       });
     });
-    this.#gap = null; // the room before is closed, and its gap with it
     this.#stream = { id: stored.id, externalId: roomId, stored, over: false };
     recorder.streamJoined(stored.id);
     return this.#stream;

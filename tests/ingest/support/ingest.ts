@@ -38,11 +38,11 @@ export async function wantedChannel(db: Kysely<Database>, handle: string): Promi
 }
 
 /** The master key of these tests. */
-const masterKey = parseMasterKey(randomBytes(32).toString('base64'));
+const ownMasterKey = randomBytes(32).toString('base64');
 
-/** A vault over the test's database. */
-export function testVault(db: Kysely<Database>): Vault {
-  return createVault({ db, masterKey, clock: systemClock });
+/** A vault over the test's database. Processes that share it are given the same key. */
+export function testVault(db: Kysely<Database>, masterKey: string = ownMasterKey): Vault {
+  return createVault({ db, masterKey: parseMasterKey(masterKey), clock: systemClock });
 }
 
 /** A bus in this process. */

@@ -14,11 +14,17 @@ export class InvalidHandleError extends UserError {
  * @throws InvalidHandleError when the text cannot be one.
  */
 export function parseHandle(text: string): string {
-  const handle = text.trim().replace(/^@/, '').toLowerCase();
-  if (!HANDLE_PATTERN.test(handle)) {
+  const handle = handleOf(text);
+  if (handle === null) {
     throw new InvalidHandleError(
       'A TikTok handle has 2 to 24 letters (a to z), digits, underscores or dots, for example @tally.light.',
     );
   }
   return handle;
+}
+
+/** The handle in a text, in the form it is stored in; null when the text cannot be one. */
+export function handleOf(text: string): string | null {
+  const handle = text.trim().replace(/^@/, '').toLowerCase();
+  return HANDLE_PATTERN.test(handle) ? handle : null;
 }

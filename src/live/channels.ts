@@ -12,7 +12,7 @@ import {
 import type { Database } from '../db/connect.ts';
 import { UserError } from '../errors/errors.ts';
 import type { Provider } from '../events/unified-event.ts';
-import { parseHandle } from '../ingest/handle.ts';
+import { handleOf, parseHandle } from '../ingest/handle.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ChannelId, newId, parseId } from '../lib/ids.ts';
 import type { MasterKey } from '../privacy/master-key.ts';
@@ -77,7 +77,8 @@ export async function findChannel(
   deps: { readonly db: Kysely<Database> },
   key: { readonly provider: Provider; readonly handle: string },
 ): Promise<ChannelRow | null> {
-  const handle = key.handle.trim().replace(/^@/, '').toLowerCase();
+  const handle = handleOf(key.handle);
+  if (handle === null) return null; // nobody has it, and PostgreSQL would choke on some (U+0000)
   return (await selectChannelByHandle(deps.db, { provider: key.provider, handle })) ?? null;
 }
 

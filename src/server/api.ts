@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
@@ -126,8 +127,18 @@ function acceptUpgrades(server: Server, sockets: SocketServer, router: RouterDep
           ? null
           : '403 Forbidden';
     if (status === null) sockets.upgrade(request, socket, head);
-    else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    else refuseUpgrade(socket, status);
   });
+}
+
+/**
+ * Node takes its own listeners off a connection that asks to be upgraded: without one of ours a peer that resets it would end the
+ * process, and one that never closes its half would keep its place for ever.
+ */
+function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.on('error', () => socket.destroy());
+  socket.once('finish', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 function listen(server: Server, { host, port }: ApiOptions): Promise<void> {

@@ -121,6 +121,8 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
   }
   const viewer = await authenticated(deps, request);
   if (viewer === null) return refuseUnknown(exchange);
+  // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
+  if (response.destroyed) return;
   // Any of them may turn out to be an event stream, which is cut off once the key is no longer valid.
   const leave = deps.connections.add({ accessKeyId: viewer.accessKeyId, cutOff: () => response.destroy() });
   if (leave === null) {

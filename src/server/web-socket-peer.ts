@@ -35,16 +35,23 @@ export class Peer implements ProtocolSocket {
     return this.#socket.protocol;
   }
 
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
+
   send(data: string): Promise<void> {
-    if (this.#socket.readyState !== this.#socket.OPEN) return Promise.resolve();
+    if (!this.isOpen) return Promise.resolve();
     const entry = { since: performance.now() };
     this.#sending.add(entry);
     return new Promise((resolve) => {
       // An error means that the socket is gone, which its close event tells everybody who needs to know.
       this.#socket.send(data, () => {
         this.#sending.delete(entry);
+        if (this.#socket.isPaused && !this.#isFull()) this.#socket.resume();
         resolve();
       });
+      // Who does not read is not read: every message asks for an answer, and those would pile up faster than we look.
+      if (this.#isFull()) this.#socket.pause();
     });
   }
 
@@ -78,9 +85,11 @@ export class Peer implements ProtocolSocket {
   checkProgress(): void {
     const oldest = this.#sending.values().next().value; // in the order they were sent
     const stalled = oldest !== undefined && performance.now() - oldest.since > SOCKET_STALL_MS;
-    if (stalled || this.#socket.bufferedAmount > SOCKET_BUFFER_BYTES_MAX) {
-      this.closeWith(CLOSE_CODES.TOO_SLOW);
-    }
+    if (stalled || this.#isFull()) this.closeWith(CLOSE_CODES.TOO_SLOW);
+  }
+
+  #isFull(): boolean {
+    return this.#socket.bufferedAmount > SOCKET_BUFFER_BYTES_MAX;
   }
 
   /** Asks whether somebody is there; cuts the connection when the last question was not answered. */
@@ -88,6 +97,6 @@ export class Peer implements ProtocolSocket {
     const alive = this.#answered;
     this.#answered = false;
     if (!alive) this.#socket.terminate();
-    else if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+    else if (this.isOpen) this.#socket.ping();
   }
 }

@@ -116,7 +116,8 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
 async function admit(deps: SocketDeps, { connectionParams, extra }: SocketContext): Promise<boolean> {
   const key = connectionParams?.key;
   const viewer = typeof key === 'string' ? await authenticate(deps.services, key) : null;
-  if (viewer === null) return false;
+  // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
+  if (viewer === null || !extra.peer.isOpen) return false;
   const cutOff = () => extra.peer.closeWith(CLOSE_CODES.FORBIDDEN);
   const leave = deps.connections.add({ accessKeyId: viewer.accessKeyId, cutOff });
   if (leave === null) {

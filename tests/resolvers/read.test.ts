@@ -497,6 +497,14 @@ describe('channels', () => {
     expect(found.data).toEqual({ a: { id: channelId }, b: null });
   });
 
+  it('[T-I4] take text that cannot be a handle for one nobody has, also what the database would choke on', async () => {
+    const query = 'query ($handle: String!) { channelByHandle(handle: $handle) { id } }';
+    for (const handle of ['', 'a\u0000b', '\ud800x', "' or 1=1 --", 'x'.repeat(100_000)]) {
+      expect(await fixture.ask(query, { handle })).toMatchObject({ data: { channelByHandle: null } });
+      expect((await fixture.ask(query, { handle })).errors).toBeUndefined();
+    }
+  });
+
   it('tell why nothing is seen, link by link', async () => {
     const { data } = await fixture.ask(
       'query ($id: ID!) { pipelineHealth(channelId: $id) { link state advice } }',

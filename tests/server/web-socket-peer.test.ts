@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { createLogger } from '../../src/lib/logger.ts';
-import { SOCKET_STALL_MS } from '../../src/server/limits.ts';
+import { SOCKET_BUFFER_BYTES_MAX, SOCKET_STALL_MS } from '../../src/server/limits.ts';
 import { Peer } from '../../src/server/web-socket-peer.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -60,6 +61,25 @@ describe('a peer', () => {
     expect(closing.mock.calls[0]).toEqual([4413, 'Too slow']);
     await closedWith();
     await Promise.all(sent);
+  });
+
+  it('[T-D3] that asks and asks without reading the answers is not read on, until it reads', async () => {
+    let asked = 0;
+    peer.onMessage(async (data) => {
+      asked += 1;
+      await peer.send(data);
+    });
+    client.pause();
+    const question = 'x'.repeat(100_000);
+    const QUESTIONS = 400;
+    for (let index = 0; index < QUESTIONS; index += 1) client.send(question);
+    await waitFor(() => serverSide.isPaused);
+    const askedUntilFull = asked;
+    await sleep(200);
+    expect(asked - askedUntilFull).toBeLessThanOrEqual(1);
+    expect(serverSide.bufferedAmount).toBeLessThan(2 * SOCKET_BUFFER_BYTES_MAX);
+    client.resume();
+    await waitFor(() => asked === QUESTIONS);
   });
 
   it('[T-D3] that does not answer pings is cut, one that does stays', async () => {

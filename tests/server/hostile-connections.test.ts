@@ -1,0 +1,86 @@
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LIVE_CONNECTIONS_PER_KEY_MAX } from '../../src/server/limits.ts';
+import { waitFor } from '../support/wait.ts';
+import { type ApiFixture, startApiFixture } from './api-fixture.ts';
+import { openSocket } from './socket-client.ts';
+
+let fixture: ApiFixture;
+beforeAll(async () => {
+  fixture = await startApiFixture();
+});
+afterAll(() => fixture[Symbol.asyncDispose]());
+
+/** A connection on which `text` was sent; it does not close its half by itself. */
+async function send(text: string): Promise<Socket> {
+  const { hostname, port } = new URL(fixture.url);
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  await new Promise((resolve) => socket.write(text, resolve));
+  return socket;
+}
+
+const UPGRADE = 'GET /elsewhere HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+
+/** Runs `act` while no key can be looked up: whoever sent one waits. */
+async function whileKeysAreLocked(act: () => Promise<void>): Promise<void> {
+  await fixture.db.transaction().execute(async (tx) => {
+    await sql`lock table access_key in access exclusive mode`.execute(tx);
+    await act();
+  });
+}
+
+describe('a connection that asks to be upgraded in vain', () => {
+  it('[T-D3] does not end the server by being reset', async () => {
+    for (let index = 0; index < 50; index += 1) (await send(UPGRADE)).resetAndDestroy();
+    // An error without a listener would fail this test file, as it would end the process.
+    await sleep(50);
+    expect((await fetch(`${fixture.url}/healthz`)).status).toBe(200);
+  });
+
+  it('[T-D3] is closed whole, also when the other side keeps its half open', async () => {
+    const socket = await send(UPGRADE);
+    socket.resume();
+    await new Promise((resolve) => socket.once('end', resolve));
+    await waitFor(async () => {
+      await new Promise((resolve) => socket.write('x', resolve));
+      return socket.destroyed;
+    });
+  });
+});
+
+describe('a client that leaves while its key is looked up', () => {
+  it('[T-D3] does not keep a place of its key, by HTTP', async () => {
+    const { overlayKey } = await fixture.channel('leaves.http');
+    const body = JSON.stringify({ query: '{ __typename }' });
+    const head = `POST /graphql HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${overlayKey}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    await leaveManyTimes(async () => {
+      const socket = await send(head + body);
+      return () => socket.resetAndDestroy();
+    });
+    expect((await fixture.post({ query: '{ __typename }' }, overlayKey)).status).toBe(200);
+  });
+
+  it('[T-D3] does not keep a place of its key, by WebSocket', async () => {
+    const { overlayKey } = await fixture.channel('leaves.ws');
+    await leaveManyTimes(async () => {
+      const client = await openSocket(fixture.url);
+      client.send({ type: 'connection_init', payload: { key: overlayKey } });
+      return () => client.socket.terminate();
+    });
+    expect((await fixture.post({ query: '{ __typename }' }, overlayKey)).status).toBe(200);
+  });
+});
+
+/** As many clients as a key may have, each gone before its key is known. */
+async function leaveManyTimes(come: () => Promise<() => void>): Promise<void> {
+  await whileKeysAreLocked(async () => {
+    const leave = await Promise.all(Array.from({ length: LIVE_CONNECTIONS_PER_KEY_MAX }, come));
+    await sleep(200);
+    for (const each of leave) each();
+    await sleep(200);
+  });
+  await sleep(300);
+}

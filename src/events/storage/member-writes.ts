@@ -61,7 +61,7 @@ async function addMembers(
     assert(key !== undefined, 'a newcomer was given a key');
     const row = profileRow(deps, key, id, appearance);
     rows.push({ ...row, ...locator, firstSeenAt: appearance.firstSeenAt });
-    handles.push(handleRow(key, row, appearance));
+    handles.push(...handleRows(key, row, appearance));
     await pacer.spend();
   }
   const stored = await insertMembers(tx, rows);
@@ -117,12 +117,12 @@ async function changeMembers(
     if (key === undefined) continue; // erased meanwhile: nothing about them is written any more
     const row = profileRow(deps, key, id, appearance);
     rows.push(row);
-    handles.push(handleRow(key, row, appearance));
+    handles.push(...handleRows(key, row, appearance));
     await pacer.spend();
   }
   if (rows.length === 0) return;
   await updateMemberProfiles(tx, rows);
-  await insertMemberHandles(tx, handles);
+  if (handles.length > 0) await insertMemberHandles(tx, handles);
 }
 
 function profileRow(deps: WriteDeps, key: DataKey, id: MemberId, appearance: Appearance): MemberProfileRow {
@@ -140,11 +140,11 @@ function profileRow(deps: WriteDeps, key: DataKey, id: MemberId, appearance: App
   };
 }
 
-function handleRow(key: DataKey, row: MemberProfileRow, appearance: Appearance): MemberHandleRow {
-  return {
-    memberId: row.id,
-    handleHash: row.handleHash,
-    handle: seal(key, sealContext.handle(row.id, row.handleHash), appearance.user.uniqueId),
-    firstSeenAt: appearance.firstSeenAt,
-  };
+/** The handle for the member's history; none when no event has shown one yet. */
+function handleRows(key: DataKey, row: MemberProfileRow, appearance: Appearance): readonly MemberHandleRow[] {
+  const { uniqueId } = appearance.user;
+  if (uniqueId === '') return [];
+  const { id, handleHash } = row;
+  const handle = seal(key, sealContext.handle(id, handleHash), uniqueId);
+  return [{ memberId: id, handleHash, handle, firstSeenAt: appearance.firstSeenAt }];
 }

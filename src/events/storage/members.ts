@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { type MemberLocator, selectKnownMembers } from '../../db/audience-member.ts';
+import { type KnownMember, type MemberLocator, selectKnownMembers } from '../../db/audience-member.ts';
 import type { Database } from '../../db/connect.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ChannelId, MemberId } from '../../lib/ids.ts';
@@ -82,6 +82,7 @@ export class MemberDirectory {
       if (memory === undefined) {
         strangers.push(appearance);
       } else {
+        appearance.user = withHandle(appearance.user, memory.user.uniqueId);
         const unchanged =
           sameUser(memory.user, appearance.user) ||
           profileFingerprint(memory.user) === profileFingerprint(appearance.user);
@@ -124,6 +125,8 @@ export class MemberDirectory {
       if (entry === undefined) return;
       if (known === undefined) {
         plan.added.push({ appearance, locator: entry.locator });
+      } else if (appearance.user.uniqueId === '') {
+        fileNameless(plan, appearance, known);
       } else {
         const { id, lastSeenAt } = known;
         const memory = { id, user: appearance.user, lastSeenAt, confirmedAt };
@@ -168,6 +171,22 @@ function file(plan: MemberPlan, appearance: Appearance, memory: RememberedMember
   plan.memories.set(appearance.place, { id, user, lastSeenAt, confirmedAt });
 }
 
+/**
+ * Files a known person whom an event shows without a handle. What is stored of them is not at hand, so it stays: nothing
+ * is written but the time, and nothing remembered.
+ */
+function fileNameless(plan: MemberPlan, appearance: Appearance, known: KnownMember): void {
+  const { id } = known;
+  plan.ids.set(appearance.place, id);
+  const { lastSeenAt, live } = appearance;
+  if (live && lastSeenAt - known.lastSeenAt >= TOUCH_INTERVAL_MS) plan.touched.push({ id, lastSeenAt });
+}
+
+/** Some messages show a user without a handle: then the one known before stands. */
+function withHandle(user: EventUser, known: string): EventUser {
+  return user.uniqueId === '' ? { ...user, uniqueId: known } : user;
+}
+
 /** The people of a batch, each once. */
 function appearances(events: readonly UnifiedEvent[]): Iterable<Appearance> {
   const found = new Map<string, Appearance>();
@@ -188,7 +207,7 @@ function appearances(events: readonly UnifiedEvent[]): Iterable<Appearance> {
         lastSeenAt: timestamp,
       });
     } else {
-      if (live || !known.live) known.user = event.user;
+      if (live || !known.live) known.user = withHandle(event.user, known.user.uniqueId);
       known.live ||= live;
       known.firstSeenAt = Math.min(known.firstSeenAt, event.timestamp);
       known.lastSeenAt = Math.max(known.lastSeenAt, event.timestamp);

@@ -356,6 +356,39 @@ describe('audience members', () => {
     ]);
   });
 
+  it.each([
+    ['in one batch', (events: readonly UnifiedEvent[]) => store(events)],
+    ['in batches of one worker', (events: readonly UnifiedEvent[]) => store(events, 1)],
+    [
+      'after a restart of the worker',
+      async (events: readonly UnifiedEvent[]) => {
+        for (const event of events) await store([event]);
+      },
+    ],
+  ])('keep the handle they are known by when an event shows none, %s', async (_, storeAll) => {
+    const user = sampleUser(1);
+    const nameless = { ...user, uniqueId: '' };
+    const far = SAMPLE_TIME_MS + 50_000_000;
+    await storeAll([
+      make('CHAT', chat, { user: nameless }),
+      make('CHAT', chat, { user }),
+      make('CHAT', chat, { user: nameless, timestamp: far, ingestedAt: far }),
+    ]);
+    const [member, ...others] = await members();
+    if (member === undefined) throw new Error('the member is missing');
+    expect(others).toEqual([]);
+    expect(await profileOf(member)).toMatchObject({ uniqueId: user.uniqueId });
+    const handle_hash = vault.handleHash({ channelId: scene.channelId, handle: user.uniqueId });
+    expect(member).toMatchObject({ handle_hash, last_seen_at: new Date(far) });
+    const handles = await db
+      .selectFrom('member_handle')
+      .select('handle_hash')
+      .where('member_id', '=', member.id)
+      .execute();
+    expect(handles).toEqual([{ handle_hash }]);
+    expect((await storedEvents()).map((row) => row.member_id)).toEqual([member.id, member.id, member.id]);
+  });
+
   it('are not rewritten while nothing about them is new, whatever host and signature their avatar comes with', async () => {
     const user = sampleUser(1);
     const avatarUrl = 'https://p77-sign.example/avatar-1.webp?x-expires=1795168801&x-signature=abc';

@@ -29,6 +29,20 @@ export function takeOverRoom(db: Kysely<Database>, takeOver: RoomTakeOver): Prom
   });
 }
 
+/** Channels that nobody wants connected and that have a live session open all the same, at most `limit`. */
+export async function selectAbandonedChannels(
+  db: Kysely<Database>,
+  query: { readonly provider: Provider; readonly limit: number },
+): Promise<readonly ChannelId[]> {
+  const result = await sql<{ id: string }>`
+    /* selectAbandonedChannels */
+    select id from channel where provider = ${query.provider} and not wanted
+      and exists (select from session where channel_id = channel.id and source = 'LIVE' and ended_at is null)
+    order by id limit ${query.limit}
+  `.execute(db);
+  return result.rows.map((row) => idFromUuid('channel', row.id));
+}
+
 async function failAbandonedSessions(tx: Transaction<Database>, takeOver: RoomTakeOver): Promise<void> {
   await sql`
     /* failAbandonedSessions */

@@ -13,14 +13,13 @@ import { sealContext } from '../privacy/context.ts';
 import { open } from '../privacy/envelope.ts';
 import type { Vault } from '../privacy/vault.ts';
 import { createIngestMetrics, type IngestMetrics } from './ingest-metrics.ts';
+import { type IngestOptions, supervisorOptions } from './ingest-options.ts';
 import type { LiveSource } from './live-source.ts';
 import type { CoalescedCounts } from './room/event-queue.ts';
 import { RoomLease } from './room/room-lease.ts';
 import { RoomWorker } from './room/room-worker.ts';
+import { tidyAbandonedChannels } from './room/take-over.ts';
 import { type Scheduler, systemScheduler } from './scheduler.ts';
-import { BACKOFF } from './supervisor/backoff.ts';
-import { SILENCE_LIMITS } from './supervisor/silence-watchdog.ts';
-import type { SupervisorOptions } from './supervisor/supervisor.ts';
 
 /** A channel as `sourceFor` is asked for it. */
 export interface IngestChannel {
@@ -45,32 +44,8 @@ export interface IngestDeps {
   readonly scheduler?: Scheduler;
 }
 
-/** All times in milliseconds. */
-export interface IngestOptions {
-  /** First and longest pause between attempts to connect: 1 s and 60 s. */
-  readonly backoffMinMs?: number;
-  readonly backoffMaxMs?: number;
-  /** Silence after which a connection counts as stalled (45 s), and after which it is opened anew (twice that). */
-  readonly silenceMs?: number;
-  readonly silenceReconnectMs?: number;
-  /** Pauses between looks at a channel that is offline or ended (60 s), suspended or blocked (10 min). */
-  readonly offlinePollMs?: number;
-  readonly suspendedPollMs?: number;
-  readonly blockedPollMs?: number;
-  /** How long after a worker's death another has its rooms, at most: 10 s. */
-  readonly leaseMs?: number;
-  /** How often the list of wanted channels is read even when nobody told of a change: 5 s at most. */
-  readonly pollMs?: number;
-  /** Rooms that this worker takes at most. */
-  readonly roomsMax?: number;
-  /** Adds stacks to ERROR events. */
-  readonly development?: boolean;
-}
-
 const POLL_MS = 5_000;
 const LEASE_MS = 10_000;
-const OFFLINE_POLL_MS = 60_000;
-const RARE_POLL_MS = 10 * 60_000;
 
 /** A room costs a socket and up to 8 MB of queue under pressure. */
 const ROOMS_MAX = 200;
@@ -137,6 +112,7 @@ class Ingest implements IngestService {
   async start(): Promise<void> {
     this.#unlisten = await this.#deps.bus.listen(CHANNELS_TOPIC, () => void this.#reconcile());
     await this.#reconcile();
+    await this.#tidy();
     this.#pollLater();
   }
 
@@ -148,6 +124,15 @@ class Ingest implements IngestService {
     // A look at the database that hangs gives its room back by itself when it comes to an end.
     if (this.#reconciling !== null) await withinMs(this.#reconciling, RECONCILE_PATIENCE_MS);
     await Promise.all([...this.#held.values()].map(({ worker }) => worker.stop()));
+  }
+
+  /** What it leaves undone, the next start does. */
+  async #tidy(): Promise<void> {
+    try {
+      await tidyAbandonedChannels(this.#deps, { ownerId: this.#ownerId, provider: 'TIKTOK' });
+    } catch (error) {
+      this.#deps.logger.warn({ err: error }, 'ingest.abandoned_channels_left');
+    }
   }
 
   #pollLater(): void {
@@ -272,20 +257,6 @@ function sameWish(one: WantedChannel, other: WantedChannel): boolean {
       ? one.signKey === other.signKey
       : one.signKey.equals(other.signKey);
   return one.handle === other.handle && sameKey;
-}
-
-function supervisorOptions(options: IngestOptions): SupervisorOptions {
-  const stalledMs = options.silenceMs ?? SILENCE_LIMITS.stalledMs;
-  return {
-    backoff: {
-      minMs: options.backoffMinMs ?? BACKOFF.minMs,
-      maxMs: options.backoffMaxMs ?? BACKOFF.maxMs,
-    },
-    silence: { stalledMs, reconnectMs: options.silenceReconnectMs ?? stalledMs * 2 },
-    offlinePollMs: options.offlinePollMs ?? OFFLINE_POLL_MS,
-    suspendedPollMs: options.suspendedPollMs ?? RARE_POLL_MS,
-    blockedPollMs: options.blockedPollMs ?? RARE_POLL_MS,
-  };
 }
 
 function sum(one: CoalescedCounts, other: CoalescedCounts): CoalescedCounts {

@@ -122,6 +122,28 @@ describe('what a killed worker left', () => {
     await bus.close();
   });
 
+  it('is put in order also when nobody wants the channel any more, unless its worker lives', async () => {
+    const { db } = database;
+    await using simulator = await simulatorFixture();
+    const bus = inProcessBus();
+    const [dead, alive] = [await wantedChannel(db, 'dead_worker'), await wantedChannel(db, 'live_worker')];
+    const { lastEventAt } = await leftBehind(dead, { externalId: '1', lastEventAt: LAST_EVENT_AT });
+    await leftBehind(alive, { externalId: '2', lastEventAt: LAST_EVENT_AT });
+    await db.updateTable('channel').set({ wanted: false }).execute();
+    const lease = await bus.acquireLease({ name: `room:${alive}`, ownerId: 'its worker', ttlMs: 60_000 });
+    await using _service = await ingestFixture({ db, bus, simulator });
+    const tidied = await storedRows(db, dead);
+    expect(tidied.connection).toMatchObject({ state: 'STOPPED' });
+    expect(tidied.sessions).toMatchObject([{ state: 'FAILED', ended_at: lastEventAt }]);
+    // As after a clean stop: what comes after is missing, until somebody wants it again.
+    expect(tidied.gaps).toMatchObject([{ reason: 'RESTART', from_at: lastEventAt, to_at: null }]);
+    const untouched = await storedRows(db, alive);
+    expect(untouched.sessions).toMatchObject([{ state: 'LIVE', ended_at: null }]);
+    expect(untouched.gaps).toEqual([]);
+    await lease?.release();
+    await bus.close();
+  });
+
   it('counts from what the bus saw last, which may not be stored yet', async () => {
     const { db } = database;
     await using simulator = await simulatorFixture();

@@ -3,7 +3,6 @@ import { withinMs } from '../../bus/pause.ts';
 import type { EventBus } from '../../bus/port.ts';
 import { selectStoredSequence } from '../../db/channel-sequence.ts';
 import type { Database } from '../../db/connect.ts';
-import { takeOverRoom } from '../../db/room-take-over.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ChannelId } from '../../lib/ids.ts';
 import type { Logger } from '../../lib/logger.ts';
@@ -11,7 +10,6 @@ import type { Vault } from '../../privacy/vault.ts';
 import { ChannelRecorder } from '../channel-recorder.ts';
 import type { IngestMetrics, RoomGauges } from '../ingest-metrics.ts';
 import type { LiveSource } from '../live-source.ts';
-import { lastArrival } from '../normalise/normaliser-state.ts';
 import { persist } from '../persist.ts';
 import type { Scheduler } from '../scheduler.ts';
 import { Supervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
@@ -20,6 +18,7 @@ import { DeadLetterOutbox } from './dead-letter-outbox.ts';
 import { createEventQueue, type EventQueue, QUEUE_EVENTS_MAX } from './event-queue.ts';
 import { Room } from './room.ts';
 import type { RoomLease } from './room-lease.ts';
+import { takeOver } from './take-over.ts';
 
 /** How often idle gift streaks are looked for, in milliseconds. */
 const TICK_MS = 1_000;
@@ -133,11 +132,9 @@ export class RoomWorker {
 
   /** Puts in order what a worker that died in this room left. Returns the highest sequence stored. */
   async #takeOver(): Promise<number> {
-    const { bus, clock, db, source } = this.#deps;
     const { channelId } = this.#options;
-    const lastSeen = lastArrival(await bus.readState(channelId));
-    await takeOverRoom(db, { channelId, provider: source.provider, lastSeen, takenAt: clock.nowMs() });
-    return selectStoredSequence(db, channelId);
+    await takeOver(this.#deps, { channelId, provider: this.#deps.source.provider });
+    return selectStoredSequence(this.#deps.db, channelId);
   }
 
   #createRoom(loop: AppendLoop): Room {

@@ -9,7 +9,6 @@ import {
 } from '../../db/ingest-session.ts';
 import type { GapReason, GapRow } from '../../db/stream-gap.ts';
 import { raceAbort } from '../../lib/abort.ts';
-import { assertNever } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type ChannelId, newId, type StreamId } from '../../lib/ids.ts';
 import type { Logger } from '../../lib/logger.ts';
@@ -25,6 +24,7 @@ import type { ConnectionReport, SupervisedRoom } from '../supervisor/supervisor.
 import type { AppendLoop } from './append-loop.ts';
 import type { DeadLetterOutbox } from './dead-letter-outbox.ts';
 import type { EventQueue } from './event-queue.ts';
+import { endingOf } from './session-ending.ts';
 
 export interface RoomDeps {
   readonly db: Kysely<Database>;
@@ -286,32 +286,5 @@ export class Room implements SupervisedRoom {
       reason,
     };
     recorder.gap(this.#gap);
-  }
-}
-
-/** The words of a connection's end, with the close codes of RFC 6455 where the provider gave none. */
-function endingOf(
-  end: ConnectionEnd,
-  willReconnect: boolean,
-): { readonly code: number; readonly reason: string; readonly streamEnd: 'ENDED' | 'SUSPENDED' | null } {
-  switch (end.kind) {
-    case 'STREAM_ENDED':
-      return { code: 1000, reason: 'The stream ended.', streamEnd: 'ENDED' };
-    case 'STREAM_SUSPENDED':
-      return { code: 1000, reason: 'The stream was suspended.', streamEnd: 'SUSPENDED' };
-    case 'CLOSED':
-      return {
-        code: end.code,
-        reason: end.reason === '' ? 'Closed by TikTok.' : end.reason,
-        streamEnd: null,
-      };
-    case 'ABORTED':
-      return {
-        code: 1000,
-        reason: willReconnect ? 'Nothing came for too long.' : 'Stopped here.',
-        streamEnd: null,
-      };
-    default:
-      return assertNever(end);
   }
 }

@@ -5,12 +5,8 @@ import { createInProcessBus } from '../../../src/bus/in-process-bus.ts';
 import type { Delivery, EventBus } from '../../../src/bus/port.ts';
 import { upsertWantedChannel } from '../../../src/db/channel.ts';
 import type { Database } from '../../../src/db/connect.ts';
-import {
-  type IngestDeps,
-  type IngestOptions,
-  type IngestService,
-  startIngest,
-} from '../../../src/ingest/ingest-service.ts';
+import type { IngestOptions } from '../../../src/ingest/ingest-options.ts';
+import { type IngestDeps, type IngestService, startIngest } from '../../../src/ingest/ingest-service.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { type ChannelId, newId } from '../../../src/lib/ids.ts';
 import { createRandom } from '../../../src/lib/random.ts';

@@ -45,7 +45,12 @@ export interface SourceMessage {
   /** Came in the batch that the provider repeats at a (re)connect. */
   readonly history: boolean;
   readonly content:
-    | { readonly kind: 'DECODED'; readonly data: Readonly<Record<string, unknown>> }
+    | {
+        readonly kind: 'DECODED';
+        readonly data: Readonly<Record<string, unknown>>;
+        /** Where `data` holds only the fields that have a meaning: all of them. Throws when those left out do not decode. */
+        readonly whole?: () => Readonly<Record<string, unknown>>;
+      }
     /** A type the decoder does not know. */
     | { readonly kind: 'UNKNOWN'; readonly bytes: Uint8Array }
     /** A known type whose bytes did not decode. */

@@ -98,6 +98,8 @@ interface Arrival extends Origin {
   readonly receivedAt: number;
 }
 
+type DecodedContent = Extract<SourceMessage['content'], { kind: 'DECODED' }>;
+
 interface Output {
   readonly items: NormalisedItem[];
   readonly undecodable: UndecodableMessage[];
@@ -175,7 +177,7 @@ class RoomNormaliser implements Normaliser {
       const arrival = { rawType, messageId, timestamp, ingestedAt, history, receivedAt };
       // The bytes of an unknown type may hold anything about anyone: their number is all that is kept.
       if (content.kind === 'UNKNOWN') output.items.push(this.#item(rawBody(rawType, data), arrival));
-      else this.#read(data, arrival, output);
+      else this.#read(content, arrival, output);
     } catch (error) {
       const origin = { rawType, messageId, timestamp: receivedAt, ingestedAt, history };
       try {
@@ -187,7 +189,7 @@ class RoomNormaliser implements Normaliser {
     }
   }
 
-  #read(data: JsonRecord, arrival: Arrival, output: Output): void {
+  #read({ data, whole }: DecodedContent, arrival: Arrival, output: Output): void {
     switch (arrival.rawType) {
       case 'WebcastGiftMessage':
         if (this.#gift(this.#reader.gift(data), arrival, output)) return;
@@ -202,8 +204,9 @@ class RoomNormaliser implements Normaliser {
         if (this.#control(streamEndBody(data), arrival, output)) return;
         break;
     }
-    const body = this.#reader.body(arrival.rawType, data) ?? rawBody(arrival.rawType, this.#redact(data));
-    output.items.push(this.#item(body, arrival));
+    const body = this.#reader.body(arrival.rawType, data);
+    const shown = body ?? rawBody(arrival.rawType, this.#redact(whole?.() ?? data));
+    output.items.push(this.#item(shown, arrival));
   }
 
   /** False when there is no gift in it. A step of a streak that says nothing new gives no event. */

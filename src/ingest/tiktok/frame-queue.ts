@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { unzip } from 'node:zlib';
+import { unzip, unzipSync } from 'node:zlib';
 import { WebcastPushFrame } from 'tiktok-live-proto/v3';
 
 /** Above this many frames, or this many of their bytes, waiting to be read, the socket is paused. */
@@ -7,10 +7,20 @@ const FRAMES_MAX = 64;
 const FRAME_BYTES_MAX = 1024 * 1024;
 /** Reading goes on when both are below this share of the limit, so that the socket is not switched at every frame. */
 const RESUME_SHARE = 0.5;
-/** Frames at the head of the queue that are unpacked ahead of their reading, on the thread pool. */
+/** Frames at the head of the queue that are unpacked ahead of their reading. */
 const UNPACK_AHEAD = 8;
 /** A frame that unpacks to more is not unpacked: a busy room's frames are below 1 MB. */
 const UNPACKED_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * Frames that unpack to no more than this are unpacked on the spot: it takes some 50 µs for 30 kB, where the way to the
+ * thread pool and back alone costs more than twice that.
+ */
+const UNPACKED_AT_ONCE_BYTES_MAX = 256 * 1024;
+/** Output is made in pieces of this size: one for most frames. */
+const CHUNK_BYTES = 64 * 1024;
+/** Nothing packs JSON or protobuf better than this by far: a packed frame above it is not tried on the spot. */
+const PACKED_AT_ONCE_BYTES_MAX = 64 * 1024;
 
 const unzipAsync = promisify(unzip);
 
@@ -28,8 +38,8 @@ interface Slot {
 }
 
 /**
- * The socket's frames between arrival and reading, in order of arrival. Unpacking runs ahead on the thread pool, a few
- * frames at a time; what comes out keeps its place. Full: asks for a pause, so that TCP pushes back on the provider.
+ * The socket's frames between arrival and reading, in order of arrival. Unpacking runs ahead, a few frames at a time, of
+ * large ones on the thread pool; what comes out keeps its place. Full: asks for a pause, so that TCP pushes back on the provider.
  */
 export class FrameQueue {
   readonly #slots: Slot[] = [];
@@ -124,11 +134,26 @@ async function unpack(slot: Slot): Promise<void> {
       kind: 'PAYLOAD',
       atMs,
       logId: envelope.logId,
-      payload: isGzip(payload) ? await unzipAsync(payload, { maxOutputLength: UNPACKED_BYTES_MAX }) : payload,
+      payload: isGzip(payload) ? (unpackAtOnce(payload) ?? (await unpackAside(payload))) : payload,
     };
   } catch (error) {
     slot.frame = { kind: 'BROKEN', atMs, bytes, error };
   }
+}
+
+/** Null for a frame that is too large for the event loop. */
+function unpackAtOnce(payload: Uint8Array): Uint8Array | null {
+  if (payload.length > PACKED_AT_ONCE_BYTES_MAX) return null;
+  try {
+    return unzipSync(payload, { maxOutputLength: UNPACKED_AT_ONCE_BYTES_MAX, chunkSize: CHUNK_BYTES });
+  } catch (error) {
+    if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') return null;
+    throw error;
+  }
+}
+
+function unpackAside(payload: Uint8Array): Promise<Uint8Array> {
+  return unzipAsync(payload, { maxOutputLength: UNPACKED_BYTES_MAX, chunkSize: CHUNK_BYTES });
 }
 
 /** Answers to our heartbeat, acknowledgements and entry carry other payloads than messages. */

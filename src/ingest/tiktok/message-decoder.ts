@@ -1,5 +1,8 @@
 import * as webcast from 'tiktok-live-proto/v3';
 import type { SourceMessage } from '../live-source.ts';
+import { type FieldPicker, pickFields } from './field-picker.ts';
+import { createFieldPickers } from './read-fields.ts';
+import { WireError } from './wire-reader.ts';
 
 /** Turns one message of a batch into ours; never throws. */
 export type MessageDecoder = (
@@ -14,9 +17,11 @@ const ERROR_CHARACTERS_MAX = 200;
 
 /**
  * A decoder for every message type of the connector's schema. The table is built once: the schema's module also exports
- * plain values, and a type name that the provider sends must not reach those.
+ * plain values, and a type name that the provider sends must not reach those. Of the common types only the fields that
+ * have a meaning for us are decoded; `whole` decodes the rest when it is wanted after all.
  */
 export function createMessageDecoder(): MessageDecoder {
+  const pickers = createFieldPickers();
   const decoders = new Map<string, Decode>();
   for (const [name, codec] of Object.entries(webcast)) {
     if (typeof codec === 'object' && 'decode' in codec) decoders.set(name, (bytes) => codec.decode(bytes));
@@ -27,16 +32,24 @@ export function createMessageDecoder(): MessageDecoder {
     messageId: message.msgId === '0' || message.msgId === '' ? null : message.msgId,
     receivedAt: received.atMs,
     history: received.history || message.isHistory,
-    content: contentOf(decoders.get(message.method), message.payload),
+    content: contentOf(message.payload, decoders.get(message.method), pickers.get(message.method)),
   });
 }
 
-function contentOf(decode: Decode | undefined, bytes: Uint8Array): SourceMessage['content'] {
+function contentOf(
+  bytes: Uint8Array,
+  decode: Decode | undefined,
+  picker: FieldPicker | undefined,
+): SourceMessage['content'] {
   if (decode === undefined) return { kind: 'UNKNOWN', bytes };
+  // Generated decoders build plain objects with the schema's field names.
+  const whole = () => decode(bytes) as Readonly<Record<string, unknown>>;
   try {
-    // Generated decoders build plain objects with the schema's field names.
-    return { kind: 'DECODED', data: decode(bytes) as Readonly<Record<string, unknown>> };
+    if (picker === undefined) return { kind: 'DECODED', data: whole() };
+    return { kind: 'DECODED', data: pickFields(bytes, picker), whole };
   } catch (error) {
+    // Groups, which nobody makes any more, or broken: the schema's decoder knows.
+    if (error instanceof WireError) return contentOf(bytes, decode, undefined);
     return { kind: 'UNDECODABLE', bytes, error: errorText(error) };
   }
 }

@@ -26,6 +26,15 @@ export const DEDUPE_WINDOW_MS = 10 * 60 * 1_000;
  */
 export const GROUP_ABANDONED_MS = 60 * 60 * 1_000;
 
+/** Events that every group has acknowledged leave Redis when they are older than this, in milliseconds: they name people. */
+export const EVENTS_MEMORY_MS = 24 * 60 * 60 * 1_000;
+
+/** How often a reader cuts what is older, in milliseconds; also when it begins. */
+export const EVENTS_CUT_EVERY_MS = 60 * 60 * 1_000;
+
+/** Dead letters are kept this long, in milliseconds: they hold the message. Long enough for somebody to come and look. */
+export const DEAD_LETTERS_MEMORY_MS = 30 * 24 * 60 * 60 * 1_000;
+
 /** Dead letters kept; the oldest go first. */
 export const DEAD_LETTERS_MAX = 10_000;
 

@@ -75,7 +75,13 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   await ensureAccessKeys(deps);
   const overlayFiles = await loadOverlayFiles(options.overlayDirectory);
   const logger = deps.logger.child({ module: 'api' });
-  const server = createServer({ maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000 });
+  const server = createServer({
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: 10_000,
+    requestTimeout: 30_000,
+    // Node looks every 30 s by default, which would let a sender of one header at a time keep its place for 40.
+    connectionsCheckingInterval: 2_000,
+  });
   server.maxConnections = CONNECTIONS_MAX;
   await listen(server, options);
   const url = listeningUrl(server, options.host);

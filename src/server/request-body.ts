@@ -27,7 +27,7 @@ export async function readParameters(request: Request): Promise<RequestParameter
   if (mediaType !== 'application/json') {
     throw badRequest('Send the request as application/json.', 'UNSUPPORTED_MEDIA_TYPE');
   }
-  const text = await request.text();
+  const text = await readText(request);
   if (nestsDeeperThan(text, JSON_DEPTH_MAX)) throw badRequest('The request is nested too deeply.');
   const parsed = PARAMETERS.safeParse(parseJson(text));
   if (!parsed.success) {
@@ -42,6 +42,17 @@ export async function readParameters(request: Request): Promise<RequestParameter
     ...(variables == null ? {} : { variables }),
     ...(extensions == null ? {} : { extensions }),
   };
+}
+
+async function readText(request: Request): Promise<string> {
+  try {
+    return await request.text();
+  } catch (error) {
+    // A client that left while it sent is no outage of ours, and nothing to log. Anything else is said as it is.
+    if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET')
+      throw badRequest('The body was cut off.');
+    throw error;
+  }
 }
 
 function parseJson(text: string): unknown {

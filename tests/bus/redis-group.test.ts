@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
@@ -212,6 +213,68 @@ describe.skipIf(redisUrl === null)('what is in Redis', () => {
     const ofChannel = keys.filter((key) => key.includes(channelId));
     expect(ofChannel).toHaveLength(5);
     expect(new Set(ofChannel.map((key) => key.slice(0, key.indexOf('}')))).size).toBe(1);
+  });
+
+  it('[T-I7] keeps what names people no longer than a day, and unread events for as long as it takes', async () => {
+    await using deployment = new Deployment();
+    const bus = await deployment.open({ shards: 1 });
+    const channelId = newChannel();
+    const lease = await bus.acquireLease({ name: `room:${channelId}`, ownerId: 'a', ttlMs: 60_000 });
+    const stream = `{${deployment.keyPrefix}:s0}:events`;
+    const { redis } = deployment;
+    // As if appended long ago.
+    const old = JSON.stringify({ ...chat(channelId, 1), sequence: 1 });
+    await redis.xadd(stream, '1000-1', 's', '1', 'e', old);
+    await redis.zadd(`{${deployment.keyPrefix}:s0}:readers`, Date.now(), 'test:forwarding');
+    await bus.append({
+      channelId,
+      lease,
+      sequenceFloor: 1,
+      events: [chat(channelId, 2)],
+      stateChanges: { set: { likes: '1' } },
+    });
+    const [state] = (await keysUnder(redis, deployment.keyPrefix)).filter((key) => key.includes(':state:'));
+    expect(await redis.pttl(state ?? '')).toBeLessThanOrEqual(24 * 60 * 60 * 1_000);
+
+    const readAll = async (group: string) => {
+      const { seen, stop } = await collect(bus, { group });
+      await waitFor(() => seen.length === 2);
+      await stop();
+    };
+    const ids = async () => (await redis.xrange(stream, '-', '+')).map(([id]) => id);
+    await readAll('storage');
+    const again = await collect(bus, { group: 'storage' });
+    await sleep(300);
+    expect(await ids()).toHaveLength(2);
+    await again.stop();
+    await readAll('forwarding');
+    const after = await collect(bus, { group: 'storage' });
+    await waitFor(async () => (await ids()).length === 1);
+    expect(await ids()).not.toContain('1000-1');
+    await after.stop();
+  });
+
+  it('[T-I7] lets dead letters go after a month', async () => {
+    await using deployment = new Deployment();
+    const bus = await deployment.open({ shards: 1 });
+    const key = `{${deployment.keyPrefix}:dead:test:}:letters`;
+    await deployment.redis.xadd(
+      key,
+      '1000-1',
+      'at',
+      '1',
+      'group',
+      'storage',
+      'reason',
+      'old',
+      'message',
+      'x',
+    );
+    const channelId = newChannel();
+    const letter = { group: 'storage', reason: 'new', attempts: 1, channelId, message: 'y' };
+    await bus.addDeadLetter({ ...letter, at: Date.now() });
+    expect((await bus.deadLetters({ limit: 10 })).map(({ reason }) => reason)).toEqual(['new']);
+    expect(await deployment.redis.pttl(key)).toBeGreaterThan(0);
   });
 
   it('forgets the names of consumers that are gone', async () => {

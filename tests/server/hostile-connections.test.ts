@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLogger } from '../../src/lib/logger.ts';
 import { LIVE_CONNECTIONS_PER_KEY_MAX } from '../../src/server/limits.ts';
 import { waitFor } from '../support/wait.ts';
 import { type ApiFixture, startApiFixture } from './api-fixture.ts';
@@ -14,8 +15,8 @@ beforeAll(async () => {
 afterAll(() => fixture[Symbol.asyncDispose]());
 
 /** A connection on which `text` was sent; it does not close its half by itself. */
-async function send(text: string): Promise<Socket> {
-  const { hostname, port } = new URL(fixture.url);
+async function send(text: string, url = fixture.url): Promise<Socket> {
+  const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
   socket.on('error', () => undefined);
   await new Promise((resolve) => socket.write(text, resolve));
@@ -48,6 +49,38 @@ describe('a connection that asks to be upgraded in vain', () => {
       await new Promise((resolve) => socket.write('x', resolve));
       return socket.destroyed;
     });
+  });
+});
+
+describe('a client that sends slowly', () => {
+  it('[T-D3] has 10 s for its headers, and not the 40 s that would make places scarce', {
+    timeout: 20_000,
+  }, async () => {
+    const socket = await send('GET /healthz HTTP/1.1\r\n');
+    const answer = new Promise<string>((resolve) => socket.once('data', (data) => resolve(String(data))));
+    const drip = setInterval(() => socket.write('x-a: b\r\n'), 500);
+    const startedAt = performance.now();
+    expect(await answer).toMatch(/^HTTP\/1\.1 408/);
+    clearInterval(drip);
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    socket.destroy();
+  });
+});
+
+describe('a client that leaves while it sends', () => {
+  it('[T-D3] is not taken for an outage, and fills no log', async () => {
+    const lines: string[] = [];
+    await using other = await startApiFixture({
+      logger: createLogger('info', { write: (line) => lines.push(line) }),
+    });
+    const head = `POST /graphql HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${other.ownerKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
+    for (let index = 0; index < 20; index += 1) {
+      const socket = await send(head, other.url);
+      await sleep(20);
+      socket.resetAndDestroy();
+    }
+    await sleep(100);
+    expect(lines.filter((line) => line.includes('"module":"api"') && line.includes('failed'))).toEqual([]);
   });
 });
 

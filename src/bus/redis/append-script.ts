@@ -1,9 +1,17 @@
+import { OLDEST_NEEDED } from './trim-script.ts';
+
+/**
+ * Producer state names people (the givers of open streaks): nobody who resumes it comes later than this, in milliseconds.
+ * A stream lasts hours; what its streaks and likes came to is in PostgreSQL.
+ */
+const STATE_MEMORY_MS = 24 * 60 * 60 * 1_000;
+
 /**
  * The append, in one atomic step on the channel's shard.
  *
  * KEYS 1 stream, 2 head, 3 state, 4 and 5 windows of ids seen lately, 6 readers, 7 live channel, 8 lease (when there is one)
  * ARGV 1 owner, 2 epoch (both empty without a lease), 3 sequence floor, 4 stream cap, 5 window ms, 6 window ids,
- *      7 ms after which a silent channel is forgotten, 8 ms after which a silent group is,
+ *      7 ms after which a silent channel's sequence is forgotten, 8 ms after which a silent group is,
  *      9 count of set fields, 10 of deleted fields, 11 of events,
  *      then field, value, …; field, …; id, …; event JSON, …
  * Answers {'STALE'}, {'FULL'} or {'OK', first sequence, entry id or '' for a duplicate, …}.
@@ -21,38 +29,9 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local cap = tonumber(ARGV[4])
 
-local function before(a, b)
-  local ams, aseq = string.match(a, '(%d+)-(%d+)')
-  local bms, bseq = string.match(b, '(%d+)-(%d+)')
-  if ams ~= bms then return tonumber(ams) < tonumber(bms) end
-  return tonumber(aseq) < tonumber(bseq)
-end
-
--- The oldest entry that a living group still needs; nil when there is none. One that has not begun yet needs all.
-local function oldestNeeded()
-  local groups = {}
-  for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
-    local group = {}
-    for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
-    groups[group['name']] = group
-  end
-  local oldest = nil
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], now - tonumber(ARGV[8]), '+inf')) do
-    local group, id = groups[name], nil
-    if group and group['pending'] > 0 then
-      id = redis.call('XPENDING', stream, name)[2]
-    else
-      local from = group and '(' .. group['last-delivered-id'] or '-'
-      local unread = redis.call('XRANGE', stream, from, '+', 'COUNT', 1)
-      if unread[1] then id = unread[1][1] end
-    end
-    if id and (not oldest or before(id, oldest)) then oldest = id end
-  end
-  return oldest
-end
-
+${OLDEST_NEEDED}
 if redis.call('XLEN', stream) >= cap then
-  local oldest = oldestNeeded()
+  local oldest = oldestNeeded(stream, KEYS[6], now - tonumber(ARGV[8]))
   if oldest then
     redis.call('XTRIM', stream, 'MINID', oldest)
   else
@@ -107,6 +86,6 @@ redis.call('PEXPIRE', head, ARGV[7])
 
 if deletes > 0 then redis.call('HDEL', state, unpack(ARGV, firstDelete, firstId - 1)) end
 if sets > 0 then redis.call('HSET', state, unpack(ARGV, firstSet, firstDelete - 1)) end
-if sets > 0 or deletes > 0 then redis.call('PEXPIRE', state, ARGV[7]) end
+if sets > 0 or deletes > 0 then redis.call('PEXPIRE', state, ${STATE_MEMORY_MS}) end
 return answer
 `;

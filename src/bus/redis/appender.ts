@@ -14,7 +14,7 @@ import { APPEND_SCRIPT } from './append-script.ts';
 import type { RedisConnections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
 
-/** A channel nothing was appended to for this long is forgotten in Redis, in milliseconds; PostgreSQL knows its sequence. */
+/** A channel nothing was appended to for this long loses its head in Redis, in milliseconds; PostgreSQL knows its sequence. */
 const CHANNEL_MEMORY_MS = 30 * 24 * 60 * 60 * 1_000;
 
 /** How often an append that found the stream full looks again, in milliseconds. */

@@ -1,7 +1,7 @@
 import type { ChannelId } from '../../lib/ids.ts';
 import { parseId } from '../../lib/ids.ts';
 import { boundedLetter } from '../dead-letter-text.ts';
-import { DEAD_LETTERS_MAX } from '../limits.ts';
+import { DEAD_LETTERS_MAX, DEAD_LETTERS_MEMORY_MS } from '../limits.ts';
 import type { DeadLetter } from '../port.ts';
 import type { RedisConnections } from './connections.ts';
 import type { StreamEntry } from './event-entry.ts';
@@ -33,6 +33,8 @@ export class RedisDeadLetters {
       ...fields,
       ...rest,
     ]);
+    await this.#connections.call('xtrim', [this.#key, 'MINID', Math.max(0, at - DEAD_LETTERS_MEMORY_MS)]);
+    await this.#connections.call('pexpire', [this.#key, DEAD_LETTERS_MEMORY_MS]);
   }
 
   /** Oldest first. @throws DependencyError */

@@ -167,6 +167,7 @@ export class GroupConsumer implements Consumer {
         ...this.#deps,
         consume: this.#options,
         streamKey: keys.stream(shard),
+        readersKey: keys.readers(shard),
         redisGroup: keys.group(group),
       });
       this.#owned.set(shard, { lease, reader, renewedAt, leaving: false });

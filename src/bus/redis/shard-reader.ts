@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { backOffMs } from '../back-off.ts';
 import { type BatchDeliveryDeps, deliverBatch, type GivenUp } from '../batch-delivery.ts';
+import { EVENTS_CUT_EVERY_MS, EVENTS_MEMORY_MS } from '../limits.ts';
 import { pause } from '../pause.ts';
 import type { ConsumedDelivery, ConsumeOptions } from '../port.ts';
 import type { RedisConnections } from './connections.ts';
@@ -10,6 +11,7 @@ import type { RedisDeadLetters } from './dead-letters.ts';
 import { parseStreamEntry, type StreamEntry } from './event-entry.ts';
 import { FORGET_CONSUMERS_SCRIPT } from './group-scripts.ts';
 import { redisFailure, replyCode } from './redis-error.ts';
+import { TRIM_SCRIPT } from './trim-script.ts';
 
 /**
  * How long one read blocks, in milliseconds. Far below the ownership's time to live, so that a read begun as owner has
@@ -38,6 +40,8 @@ export interface ShardReaderDeps {
   readonly retryMaxMs: number;
   readonly consume: ConsumeOptions;
   readonly streamKey: string;
+  /** The groups that read the stream. */
+  readonly readersKey: string;
   /** The group's name in Redis. */
   readonly redisGroup: string;
 }
@@ -54,6 +58,7 @@ export class ShardReader {
   readonly #delivery: BatchDeliveryDeps;
   #failures = 0;
   #nextStrayCheckAt = 0;
+  #nextCutAt = 0;
 
   constructor(deps: ShardReaderDeps) {
     this.#deps = deps;
@@ -167,6 +172,7 @@ export class ShardReader {
     this.#nextStrayCheckAt = clock.nowMs() + STRAY_CHECK_MS;
     while (!this.stopping) {
       if (clock.nowMs() >= this.#nextStrayCheckAt && (await this.#hasStrays(redis))) return;
+      if (clock.nowMs() >= this.#nextCutAt) await this.#cutOld();
       const entries = await this.#read(redis, consume.batchMax, READ_BLOCK_MS);
       this.#failures = 0;
       if (entries.length === 0) continue;
@@ -187,6 +193,12 @@ export class ShardReader {
     this.#nextStrayCheckAt = clock.nowMs() + STRAY_CHECK_MS;
     const pending = await redis.call('xpending', [streamKey, redisGroup, '-', '+', 1]);
     return Array.isArray(pending) && pending.length > 0;
+  }
+
+  async #cutOld(): Promise<void> {
+    const { connections, streamKey, readersKey, clock } = this.#deps;
+    this.#nextCutAt = clock.nowMs() + EVENTS_CUT_EVERY_MS;
+    await connections.run(TRIM_SCRIPT, [streamKey, readersKey], [EVENTS_MEMORY_MS]);
   }
 
   async #read(redis: Redis, count: number, blockMs: number | null): Promise<readonly StreamEntry[]> {

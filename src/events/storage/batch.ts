@@ -12,7 +12,7 @@ import type { Vault } from '../../privacy/vault.ts';
 import type { UnifiedEvent } from '../unified-event.ts';
 import type { GiftMemory } from './gifts.ts';
 import { writeMembers } from './member-writes.ts';
-import { type MemberDirectory, type MemberPlan, memberPlace } from './members.ts';
+import { hasWrites, type MemberDirectory, type MemberPlan, memberPlace } from './members.ts';
 import { splitPayload } from './payload.ts';
 
 /** Events sealed and put into rows in one turn of the event loop, at some 20 µs each. */
@@ -33,27 +33,43 @@ interface PreparedEvent {
   readonly personal: object | null;
 }
 
+/** Events whose people are stored, sealed and in rows: all that is left is to insert them. */
+export interface ReadyBatch {
+  readonly rows: readonly EventInsert[];
+  readonly redactions: readonly RedactionInsert[];
+}
+
 /**
- * Stores events in one transaction: the people and gifts they show, then the events with their rollups. Returns how many
- * were new. When it throws, nothing was stored. The events' days have partitions, and none is there twice.
+ * Stores the people and gifts that these events show, in one transaction if there is anything to write, and makes rows of
+ * the events. People without their events do no harm: the events come again until they are inserted.
  */
-export async function storeBatch(deps: BatchDeps, events: readonly UnifiedEvent[]): Promise<number> {
+export async function prepareBatch(deps: BatchDeps, events: readonly UnifiedEvent[]): Promise<ReadyBatch> {
   const prepared = events.map(
     (event): PreparedEvent => ({ event, place: memberPlace(event), ...splitPayload(event) }),
   );
   const plan = await deps.members.plan(events);
   const keys = await knownKeys(deps, prepared, plan);
   const gifts = deps.gifts.news(events);
-  const stored = await deps.db.transaction().execute(async (tx) => {
-    const newKeys = await writeMembers(deps, tx, plan, keys);
-    const rows = await eventRows(prepared, plan, (id) => newKeys.get(id) ?? keys.get(id));
-    const redactions = await redactionsOf(deps, tx, events);
-    if (gifts.length > 0) await upsertGifts(tx, gifts);
-    return insertEvents(tx, rows, redactions);
-  });
+  let newKeys: ReadonlyMap<SubjectId, DataKey> = new Map();
+  if (hasWrites(plan) || gifts.length > 0) {
+    newKeys = await deps.db.transaction().execute(async (tx) => {
+      const made = await writeMembers(deps, tx, plan, keys);
+      if (gifts.length > 0) await upsertGifts(tx, gifts);
+      return made;
+    });
+  }
   deps.members.remember(plan);
   deps.gifts.remember(gifts);
-  return stored;
+  const rows = await eventRows(prepared, plan, (id) => newKeys.get(id) ?? keys.get(id));
+  return { rows, redactions: await redactionsOf(deps, deps.db, events) };
+}
+
+/**
+ * Inserts the events with their rollups, in one statement. Returns how many were new. When it throws, none was inserted.
+ * The events' days have partitions, and none is there twice.
+ */
+export function insertBatch(deps: BatchDeps, batch: ReadyBatch): Promise<number> {
+  return insertEvents(deps.db, batch.rows, batch.redactions);
 }
 
 /** The keys of everybody whose data this batch seals and who is known already; channels are given one if need be. */

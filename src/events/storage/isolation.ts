@@ -1,7 +1,9 @@
 import { classifyFailure, sqlState } from '../../db/sql-state.ts';
 import type { UnifiedEvent } from '../unified-event.ts';
-import { type BatchDeps, storeBatch } from './batch.ts';
+import { type BatchDeps, insertBatch, prepareBatch } from './batch.ts';
 import type { PartitionMemory } from './partitions.ts';
+
+export type StoreDeps = BatchDeps & { readonly partitions: PartitionMemory };
 
 /** What became of a batch. The rest of it was there already. */
 export interface IsolationResult {
@@ -16,7 +18,7 @@ export interface IsolationResult {
  * stored stays stored, and storing it again changes nothing.
  */
 export async function storeIsolating(
-  deps: BatchDeps & { readonly partitions: PartitionMemory },
+  deps: StoreDeps,
   events: readonly UnifiedEvent[],
 ): Promise<IsolationResult> {
   if (events.length === 0) return { stored: 0, refused: [] };
@@ -38,17 +40,15 @@ export async function storeIsolating(
   return { stored: left.stored + right.stored, refused: [...left.refused, ...right.refused] };
 }
 
-async function storeInPartitions(
-  deps: BatchDeps & { readonly partitions: PartitionMemory },
-  events: readonly UnifiedEvent[],
-): Promise<number> {
+async function storeInPartitions(deps: StoreDeps, events: readonly UnifiedEvent[]): Promise<number> {
   await deps.partitions.ensure(events);
+  const batch = await prepareBatch(deps, events);
   try {
-    return await storeBatch(deps, events);
+    return await insertBatch(deps, batch);
   } catch (error) {
     if (classifyFailure(error) !== 'no-partition') throw error;
     deps.partitions.forget();
     await deps.partitions.ensure(events);
-    return storeBatch(deps, events);
+    return insertBatch(deps, batch);
   }
 }

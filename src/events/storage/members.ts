@@ -63,6 +63,11 @@ export function memberPlace(event: UnifiedEvent): string | null {
   return event.user === null ? null : `${event.channelId} ${event.provider} ${event.user.userId}`;
 }
 
+/** Whether there is anything to write about people. */
+export function hasWrites(plan: MemberPlan): boolean {
+  return plan.added.length > 0 || plan.changed.length > 0 || plan.touched.length > 0;
+}
+
 /** Finds the members of batches, remembering those it saw lately. */
 export class MemberDirectory {
   readonly #deps: { readonly db: Kysely<Database>; readonly vault: Vault; readonly clock: Clock };

@@ -13,16 +13,16 @@ import type { UnifiedEvent } from '../unified-event.ts';
 import type { BatchDeps } from './batch.ts';
 import { refusalReason } from './check.ts';
 import { GiftMemory } from './gifts.ts';
-import { storeIsolating } from './isolation.ts';
 import { MemberDirectory } from './members.ts';
 import { createStorageMetrics, type StorageMetrics } from './metrics.ts';
 import { PartitionMemory } from './partitions.ts';
+import { STATEMENT_EVENTS_MAX, storePipelined } from './pipeline.ts';
 
 /** The consumer group that writes events to the database. */
 export const STORAGE_GROUP = 'storage';
 
-/** Events per transaction at most: beyond 500 a commit's fixed cost is no longer felt, and a failure costs more. */
-const BATCH_EVENTS_MAX = 500;
+/** Events taken from the bus at a time: several statements' worth, so that one is made ready while another is under way. */
+const BATCH_EVENTS_MAX = 4 * STATEMENT_EVENTS_MAX;
 /** How long to wait for a fuller batch, in milliseconds: what a lone event waits at most before it is stored. */
 const LINGER_MS = 20;
 /** Failures of one batch that are nobody's known fault, before its events are tried alone and then given up. */
@@ -128,7 +128,7 @@ async function storeDeliveries(
       storable.push(event);
     }
   }
-  const { stored, refused } = await waitForDatabase(deps, () => storeIsolating(batchDeps, storable));
+  const { stored, refused } = await waitForDatabase(deps, () => storePipelined(batchDeps, storable));
   for (const { event, reason } of refused) {
     rejected.push({ cursor: cursors.get(event.eventId) ?? '', reason });
   }

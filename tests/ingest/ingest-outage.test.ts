@@ -231,6 +231,40 @@ describe.skipIf(redisUrl === null)('two workers on one bus', () => {
     await observer.close();
   }, 60_000);
 
+  it('stopped while Redis is away, records that what it could not publish is missing', async () => {
+    const { db } = database;
+    await using simulator = await simulatorFixture({ handles: ['stopped_without_redis'] });
+    const room = simulator.room();
+    const address = new URL(redisUrl ?? '');
+    await using link = await breakableLink({ host: address.hostname, port: Number(address.port || 6379) });
+    const prefix = `test-${randomUUID()}`;
+    const observer = await redisBus(prefix);
+    const channelId = await wantedChannel(db, 'stopped_without_redis');
+    const events = await collected(observer, channelId);
+    const bus = await redisBus(prefix, `redis://127.0.0.1:${link.port}`);
+    const service = await ingestFixture({ db, bus, simulator });
+    await waitFor(() => room.viewers === 1);
+    await chat(room, 0, 10);
+    await waitFor(() => chatNumbers(events).length === 10);
+    link.cut();
+    const lostFrom = Date.now();
+    await chat(room, 10, 10);
+    await waitFor(() => room.counters.acknowledgements === 2);
+    // The last thing heard is later than the first thing lost.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await chat(room, 20, 10);
+    await waitFor(() => room.counters.acknowledgements === 3);
+    await service.stop();
+    const { gaps, sessions } = await storedRows(db, channelId);
+    expect(sessions).toMatchObject([{ state: 'ENDED' }]);
+    expect(gaps).toMatchObject([{ reason: 'DISCONNECTED', to_at: null }]);
+    expect(gaps[0]?.from_at.getTime()).toBeLessThan(lostFrom + 90);
+    expect(chatNumbers(events)).toEqual(upTo(10));
+    await db.updateTable('channel').set({ wanted: false }).execute();
+    await bus.close();
+    await observer.close();
+  }, 60_000);
+
   it.each(['SIGKILL', 'SIGSTOP'] as const)(
     'after %s the other takes the room over in time, and the two never both publish',
     async (signal) => {

@@ -37,7 +37,8 @@ export class AppendLoop {
   readonly #stopping = new AbortController();
   /** The highest sequence known to be given out: a bus that lost its memory continues above it. */
   #sequenceFloor: number;
-  #busy: boolean = false;
+  /** Taken from the queue, and not known to be on the bus. */
+  #inHand: readonly NormalisedItem[] = [];
   #idle: PromiseWithResolvers<void> | null = null;
   /** Resolves when the loop is over: the queue closed and empty, `abort` called, or the lease lost. */
   readonly finished: Promise<'DRAINED' | 'ABORTED' | 'LEASE_LOST'>;
@@ -51,15 +52,20 @@ export class AppendLoop {
 
   /** Resolves when everything queued so far is on the bus, or the loop is over. */
   async idle(): Promise<void> {
-    if (!this.#busy && this.#deps.queue.size === 0) return;
+    if (this.#inHand.length === 0 && this.#deps.queue.size === 0) return;
     this.#idle ??= Promise.withResolvers<void>();
     await this.#idle.promise;
   }
 
-  /** Gives up what is not on the bus yet. */
-  abort(): void {
+  /** Gives up what is not on the bus yet. Returns when the oldest of it arrived; null when there is nothing. */
+  abort(): number | null {
+    const { queue } = this.#deps;
     this.#stopping.abort();
-    this.#deps.queue.close();
+    queue.close();
+    const lost = [...this.#inHand, ...queue.take(Number.POSITIVE_INFINITY)];
+    this.#inHand = [];
+    if (lost.length === 0) return null;
+    return lost.reduce((oldest, { draft }) => Math.min(oldest, draft.ingestedAt), Number.POSITIVE_INFINITY);
   }
 
   async #run(): Promise<'DRAINED' | 'ABORTED' | 'LEASE_LOST'> {
@@ -70,16 +76,15 @@ export class AppendLoop {
         if (this.#stopping.signal.aborted) return 'ABORTED';
         const items = queue.take(APPEND_EVENTS_MAX);
         if (items.length === 0) return 'DRAINED';
-        this.#busy = true;
+        this.#inHand = items;
         const outcome = await this.#append(items);
-        this.#busy = false;
         if (outcome !== 'APPENDED') return outcome;
+        this.#inHand = [];
         if (queue.size === 0) this.#tellIdle();
         // A bus in this process answers at once; others must get their turn between two steps.
         else await nextTurn();
       }
     } finally {
-      this.#busy = false;
       queue.close();
       this.#tellIdle();
     }

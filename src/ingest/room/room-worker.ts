@@ -118,6 +118,8 @@ export class RoomWorker {
       if (outcome === 'STOPPED') {
         await withinMs(supervisor.stop(), LINK_STOP_MS);
         await this.#drain(loop);
+        const lostFrom = loop.abort();
+        if (lostFrom !== null) room.lost(lostFrom);
       }
       return outcome;
     } finally {

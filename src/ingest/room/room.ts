@@ -169,6 +169,15 @@ export class Room implements SupervisedRoom {
     this.#gap = null;
   }
 
+  /** Events that arrived since `fromMs` will never be published: the bus was away until the worker's end. */
+  lost(fromMs: number): void {
+    if (this.#stream === null) return;
+    const gap = this.#gap ?? this.#newGap(this.#stream.id, 'DISCONNECTED', fromMs);
+    const from = Math.min(gap.from, fromMs);
+    const to = this.#stream.over ? Math.max(from, this.#deps.clock.nowMs()) : null;
+    this.#deps.recorder.gap({ ...gap, from, to });
+  }
+
   endStream(reason: 'ENDED' | 'SUSPENDED' | 'OFFLINE'): void {
     const { clock, recorder } = this.#deps;
     const endedAt = clock.nowMs();
@@ -275,16 +284,13 @@ export class Room implements SupervisedRoom {
   }
 
   #openGap(reason: GapReason, from: number): void {
-    const { recorder, clock } = this.#deps;
     if (this.#stream === null || this.#stream.over || this.#gap !== null) return;
-    this.#gap = {
-      id: newId('gap', clock.nowMs()),
-      streamId: this.#stream.id,
-      channelId: this.#options.channelId,
-      from,
-      to: null,
-      reason,
-    };
-    recorder.gap(this.#gap);
+    this.#gap = this.#newGap(this.#stream.id, reason, from);
+    this.#deps.recorder.gap(this.#gap);
+  }
+
+  #newGap(streamId: StreamId, reason: GapReason, from: number): GapRow {
+    const id = newId('gap', this.#deps.clock.nowMs());
+    return { id, streamId, channelId: this.#options.channelId, from, to: null, reason };
   }
 }

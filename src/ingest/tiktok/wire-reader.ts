@@ -100,3 +100,49 @@ function decimal(low: number, high: number, signed: boolean): string {
   const value = (BigInt(high) << 32n) | BigInt(low);
   return (signed ? BigInt.asIntN(64, value) : value).toString();
 }
+
+/** Nesting beyond this is nobody's message: protobuf's own libraries refuse it too. */
+const DEPTH_MAX = 100;
+
+/**
+ * Whether a message has more than `fieldsMax` fields of variable length, nested ones included. Decoding makes an object of
+ * each, with every field of its schema: two bytes become kilobytes, so this is asked of the bytes, before. Without a
+ * schema a text that happens to look like a message counts as one, which makes it a little heavier and nothing else.
+ */
+export function isHeavierThan(bytes: Uint8Array, fieldsMax: number): boolean {
+  const reader = new WireReader(bytes);
+  return weigh(reader, reader.length, { left: fieldsMax }, DEPTH_MAX) === 'TOO_HEAVY';
+}
+
+/** Whether a message has more than `fieldsMax` fields at its top level. */
+export function hasMoreFieldsThan(bytes: Uint8Array, fieldsMax: number): boolean {
+  const reader = new WireReader(bytes);
+  return weigh(reader, reader.length, { left: fieldsMax }, 0) === 'TOO_HEAVY';
+}
+
+function weigh(
+  reader: WireReader,
+  end: number,
+  budget: { left: number },
+  depth: number,
+): 'MESSAGE' | 'NO_MESSAGE' | 'TOO_HEAVY' {
+  try {
+    while (reader.position < end) {
+      const wireType = reader.varint() & 7;
+      if (wireType !== WIRE_LENGTH) {
+        reader.skip(wireType);
+        continue;
+      }
+      budget.left -= 1;
+      if (budget.left < 0) return 'TOO_HEAVY';
+      const fieldEnd = reader.lengthEnd();
+      const weight = depth === 0 ? 'MESSAGE' : weigh(reader, fieldEnd, budget, depth - 1);
+      if (weight === 'TOO_HEAVY') return weight;
+      reader.position = fieldEnd;
+    }
+    return 'MESSAGE';
+  } catch (error) {
+    if (error instanceof WireError) return 'NO_MESSAGE';
+    throw error;
+  }
+}

@@ -35,6 +35,9 @@ interface Field {
   readonly picker: FieldPicker | null;
 }
 
+/** Items kept of a list; the longest that is read (people in a battle, emotes of a message) has some dozens. */
+const LIST_ITEMS_MAX = 1_000;
+
 const NO_BYTES = new Uint8Array();
 /** -1 as a varint of 64 bits: tells signed from unsigned. */
 const MINUS_ONE = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
@@ -83,7 +86,7 @@ function pick(reader: WireReader, end: number, picker: FieldPicker): PickedRecor
       const list = picked[field.name];
       // The first of a list: the default is the same empty list for all messages.
       if (list === picker.defaults[field.name]) picked[field.name] = [value];
-      else if (Array.isArray(list)) list.push(value);
+      else if (Array.isArray(list) && list.length < LIST_ITEMS_MAX) list.push(value);
     }
   }
   if (reader.position > end) throw new WireError('a field ends behind its message');

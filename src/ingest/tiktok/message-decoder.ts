@@ -2,7 +2,7 @@ import * as webcast from 'tiktok-live-proto/v3';
 import type { SourceMessage } from '../live-source.ts';
 import { type FieldPicker, pickFields } from './field-picker.ts';
 import { createFieldPickers } from './read-fields.ts';
-import { WireError } from './wire-reader.ts';
+import { isHeavierThan, WireError } from './wire-reader.ts';
 
 /** Turns one message of a batch into ours; never throws. */
 export type MessageDecoder = (
@@ -11,6 +11,13 @@ export type MessageDecoder = (
 ) => SourceMessage;
 
 type Decode = (bytes: Uint8Array) => object;
+
+/**
+ * A message of which all is decoded may be this large, in bytes, and have this many fields of variable length. A list of
+ * a hundred people has 20,000; 16 MB of empty list items would take gigabytes.
+ */
+const WHOLE_BYTES_MAX = 256 * 1024;
+const WHOLE_FIELDS_MAX = 50_000;
 
 /** An error's text is cut at this many characters: some repeat what they could not read. */
 const ERROR_CHARACTERS_MAX = 200;
@@ -43,7 +50,11 @@ function contentOf(
 ): SourceMessage['content'] {
   if (decode === undefined) return { kind: 'UNKNOWN', bytes };
   // Generated decoders build plain objects with the schema's field names.
-  const whole = () => decode(bytes) as Readonly<Record<string, unknown>>;
+  const whole = () => {
+    if (bytes.length > WHOLE_BYTES_MAX || isHeavierThan(bytes, WHOLE_FIELDS_MAX))
+      throw new RangeError('too large');
+    return decode(bytes) as Readonly<Record<string, unknown>>;
+  };
   try {
     if (picker === undefined) return { kind: 'DECODED', data: whole() };
     return { kind: 'DECODED', data: pickFields(bytes, picker), whole };

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-import { type BaseProtoMessage, ControlAction, ProtoMessageFetchResult } from 'tiktok-live-proto/v3';
+import { type BaseProtoMessage, ControlAction, type ProtoMessageFetchResult } from 'tiktok-live-proto/v3';
 import type { ConnectionEnd, SourceMessage } from '../live-source.ts';
 import type { Frame, FrameQueue } from './frame-queue.ts';
+import { decodeBatch } from './message-batch.ts';
 import { errorText, type MessageDecoder } from './message-decoder.ts';
 
 /**
@@ -9,6 +10,8 @@ import { errorText, type MessageDecoder } from './message-decoder.ts';
  * and its timers get their turn.
  */
 const PORTION_MESSAGES_MAX = 64;
+/** …and no further message is decoded in the same go once they come to this many bytes packed: 64 usual ones have 200 kB. */
+const PORTION_BYTES_MAX = 512 * 1024;
 
 /** What a stream reads from and reports to. */
 export interface MessageStreamDeps {
@@ -73,10 +76,12 @@ export class MessageStream {
 
   #takePortion(): SourceMessage[] {
     const portion: SourceMessage[] = [];
-    while (portion.length < PORTION_MESSAGES_MAX) {
+    let bytes = 0;
+    while (portion.length < PORTION_MESSAGES_MAX && bytes < PORTION_BYTES_MAX) {
       const message = this.#batch?.messages[this.#batch.next];
       if (this.#batch !== null && message !== undefined) {
         this.#batch.next += 1;
+        bytes += message.payload.length;
         portion.push(this.#read(message, this.#batch));
         continue;
       }
@@ -109,7 +114,7 @@ export class MessageStream {
     }
     if (frame.payload.length === 0) return;
     try {
-      const result = ProtoMessageFetchResult.decode(frame.payload);
+      const result = decodeBatch(frame.payload);
       if (result.needAck) this.#deps.acknowledge(frame.logId, result.internalExt);
       this.#batch = { messages: result.messages, atMs: frame.atMs, history: false, next: 0 };
     } catch (error) {

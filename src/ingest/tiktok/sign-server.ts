@@ -1,10 +1,11 @@
 import { LIBRARY_IDENTITY } from 'tiktok-live-connector';
-import { ProtoMessageFetchResult } from 'tiktok-live-proto/v3';
+import type { ProtoMessageFetchResult } from 'tiktok-live-proto/v3';
 import { SIMULATOR_HEADER } from '../../simulator/marker.ts';
 import { SourceError } from '../live-source.ts';
 import type { SignBudget } from '../sign-budget.ts';
 import { errorCode } from './error-code.ts';
 import { isLoopbackHost } from './loopback.ts';
+import { decodeBatch } from './message-batch.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { member, offline, type RoomFacts, roomFacts, unknownHandle } from './room-facts.ts';
 import type { WebClient } from './web-client.ts';
@@ -147,7 +148,7 @@ async function limited(deps: SignDeps, answer: SignAnswer): Promise<SourceError>
 function decodeFirstBatch(data: unknown): ProtoMessageFetchResult {
   try {
     // axios gives a Buffer for `arraybuffer` in Node; anything else does not decode and is the server's failure.
-    return ProtoMessageFetchResult.decode(Buffer.from(data as Buffer));
+    return decodeBatch(Buffer.from(data as Buffer));
   } catch (cause) {
     throw new SourceError('SIGN_SERVER', 'The sign server sent a batch that does not decode.', { cause });
   }

@@ -6,6 +6,8 @@ export class WireError extends Error {
 export const WIRE_VARINT = 0;
 const WIRE_64_BIT = 1;
 export const WIRE_LENGTH = 2;
+const WIRE_GROUP_START = 3;
+const WIRE_GROUP_END = 4;
 const WIRE_32_BIT = 5;
 const VARINT_BYTES_MAX = 10;
 const TWO_TO_32 = 2 ** 32;
@@ -129,6 +131,8 @@ function weigh(
   try {
     while (reader.position < end) {
       const wireType = reader.varint() & 7;
+      // What stands in a group is decoded like what stands beside it.
+      if (wireType === WIRE_GROUP_START || wireType === WIRE_GROUP_END) continue;
       if (wireType !== WIRE_LENGTH) {
         reader.skip(wireType);
         continue;

@@ -14,13 +14,14 @@ export interface RoomTakeOver {
 }
 
 /**
- * Puts in order what a worker left that was killed: its sessions ended as FAILED with the last event known of their stream, and from
- * there on a RESTART gap is open in every stream that has not ended. A worker that stopped cleanly left neither, so then
- * this changes nothing. In one transaction; doing it again changes nothing.
+ * Puts in order what a worker left that was killed: its sessions ended as FAILED with the last event known of their stream,
+ * and from there on a gap is open in every stream that has not ended. After a clean stop there is nothing to do. In one
+ * transaction; doing it again changes nothing.
  */
 export function takeOverRoom(db: Kysely<Database>, takeOver: RoomTakeOver): Promise<void> {
   return db.transaction().execute(async (tx) => {
     await failAbandonedSessions(tx, takeOver);
+    await widenOpenGaps(tx, takeOver);
     for (const { streamId, lastKnownAt } of await selectUnwatchedStreams(tx, takeOver)) {
       const id = newId('gap', takeOver.takenAt);
       const { channelId } = takeOver;
@@ -73,13 +74,28 @@ async function selectUnwatchedStreams(
   }));
 }
 
-/** When something was last known of `stream`: what the bus saw is newer than what is stored; a provider's clock may be ahead. */
+/**
+ * A worker that stopped cleanly left a gap open, from the last thing it heard on. When the bus died with it before everything was
+ * stored (kill -9 in the middle of a stop), more is missing: then the gap begins where the stored events end.
+ */
+async function widenOpenGaps(tx: Transaction<Database>, takeOver: RoomTakeOver): Promise<void> {
+  await sql`
+    /* widenOpenGaps */
+    update stream_gap set from_at = ${lastKnownAt(takeOver)}
+    from stream left join stream_total as total on total.stream_id = stream.id
+    where stream_gap.stream_id = stream.id and stream_gap.to_at is null and stream.ended_at is null
+      and stream.channel_id = ${uuidFromId(takeOver.channelId)} and stream.provider = ${takeOver.provider}
+      and stream_gap.from_at > ${lastKnownAt(takeOver)}
+  `.execute(tx);
+}
+
+/** When something was last known of `stream`, by the bus or by what is stored. A provider's clock may be ahead. */
 function lastKnownAt({ lastSeen, takenAt }: RoomTakeOver) {
   const seen =
     lastSeen === null
       ? sql`null::timestamptz`
       : sql`case when stream.id = ${uuidFromId(lastSeen.streamId)}::uuid then ${timestamp(lastSeen.at)} end`;
-  return sql`least(coalesce(${seen}, total.last_event_at, stream.started_at), ${timestamp(takenAt)})`;
+  return sql`least(coalesce(greatest(${seen}, total.last_event_at), stream.started_at), ${timestamp(takenAt)})`;
 }
 
 function timestamp(ms: number) {

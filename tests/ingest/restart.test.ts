@@ -4,9 +4,10 @@ import { once } from 'node:events';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Delivery } from '../../src/bus/port.ts';
+import { upsertGap } from '../../src/db/ingest-session.ts';
 import { startStorageWorker } from '../../src/events/storage/worker.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { type ChannelId, newId, uuidFromId } from '../../src/lib/ids.ts';
+import { type ChannelId, idFromUuid, newId, uuidFromId } from '../../src/lib/ids.ts';
 import type { Vault } from '../../src/privacy/vault.ts';
 import { chat as busChat } from '../bus/support.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -61,7 +62,7 @@ async function leftBehind(
       })
       .execute();
   }
-  return { startedAt, lastEventAt: new Date(left.lastEventAt ?? startedAt) };
+  return { streamId, startedAt, lastEventAt: new Date(left.lastEventAt ?? startedAt) };
 }
 
 describe('what a killed worker left', () => {
@@ -122,6 +123,25 @@ describe('what a killed worker left', () => {
     await bus.close();
   });
 
+  it('is missing from the last stored event on, when the bus was lost in the middle of a clean stop', async () => {
+    const { db } = database;
+    await using simulator = await simulatorFixture();
+    const channelId = await wantedChannel(db, 'restricted');
+    const { streamId, lastEventAt } = await leftBehind(channelId, {
+      externalId: '7000000000000000011',
+      lastEventAt: LAST_EVENT_AT,
+    });
+    const gap = { id: newId('gap', LAST_EVENT_AT), streamId, channelId, to: null } as const;
+    await upsertGap(db, { ...gap, from: LAST_EVENT_AT + 10_000, reason: 'DISCONNECTED' });
+    const bus = inProcessBus();
+    await using _service = await ingestFixture({ db, bus, simulator });
+    await waitFor(async () => (await storedState(db, channelId)) === 'BLOCKED');
+    const { gaps } = await storedRows(db, channelId);
+    expect(gaps).toMatchObject([{ reason: 'DISCONNECTED', from_at: lastEventAt, to_at: null }]);
+    await db.updateTable('channel').set({ wanted: false }).execute();
+    await bus.close();
+  });
+
   it('is put in order also when nobody wants the channel any more, unless its worker lives', async () => {
     const { db } = database;
     await using simulator = await simulatorFixture();
@@ -148,9 +168,10 @@ describe('what a killed worker left', () => {
     const { db } = database;
     await using simulator = await simulatorFixture();
     const channelId = await wantedChannel(db, 'restricted');
-    await leftBehind(channelId, { externalId: '7000000000000000010', lastEventAt: LAST_EVENT_AT });
-    const { streams } = await storedRows(db, channelId);
-    const streamId = `str_${streams.at(-1)?.id.replaceAll('-', '')}`;
+    const { streamId } = await leftBehind(channelId, {
+      externalId: '7000000000000000010',
+      lastEventAt: LAST_EVENT_AT,
+    });
     const seenAt = LAST_EVENT_AT + 30_000;
     // A bus that outlived the worker, as Redis does.
     const bus = inProcessBus();
@@ -162,10 +183,18 @@ describe('what a killed worker left', () => {
       stateChanges: { set: { last: `${streamId} ${seenAt}` } },
     });
     await using _service = await ingestFixture({ db, bus, simulator });
-    await waitFor(async () => (await storedState(db, channelId)) === 'BLOCKED');
-    const { gaps, sessions } = await storedRows(db, channelId);
-    expect(gaps.at(-1)).toMatchObject({ reason: 'RESTART', from_at: new Date(seenAt), to_at: null });
-    expect(sessions.at(-1)).toMatchObject({ state: 'FAILED', ended_at: new Date(seenAt) });
+    const isOurs = (row: { stream_id: string }) => idFromUuid('stream', row.stream_id) === streamId;
+    const gap = await waitFor(async () => (await storedRows(db, channelId)).gaps.find(isOurs));
+    const { sessions } = await storedRows(db, channelId);
+    expect(gap).toMatchObject({
+      reason: 'RESTART',
+      from_at: new Date(seenAt),
+      to_at: null,
+    });
+    expect(sessions.find(isOurs)).toMatchObject({
+      state: 'FAILED',
+      ended_at: new Date(seenAt),
+    });
     await db.updateTable('channel').set({ wanted: false }).execute();
     await bus.close();
   });

@@ -14,7 +14,7 @@ import { median, parseBenchArguments, printTable, rounded, writeResults } from '
  */
 const { quick } = parseBenchArguments(process.argv.slice(2));
 const ROUNDS = quick ? 5 : 12;
-const MESSAGES_PER_ROUND = quick ? 8_000 : 30_000;
+const MESSAGES_PER_ROUND = quick ? 16_000 : 30_000;
 const COMMIT_LOOK_MS = 10;
 const REDIS_URL = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
 

@@ -1,6 +1,7 @@
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
+import { waitFor } from '../../tests/support/wait.ts';
 import { loadMessage, MESSAGES_PER_FRAME } from './frames.ts';
 
 /**
@@ -44,6 +45,8 @@ function prepare(handle: string, messages: number): void {
 
 async function play(handle: string): Promise<void> {
   const room = simulator.room(handle);
+  // A reader that has just started may not have entered the room yet: nothing is sent to an empty one.
+  await waitFor(() => room.viewers === 1, { message: 'the reader to enter the room' });
   for (const frame of frames.get(handle) ?? []) await room.writeFrame(frame);
   frames.delete(handle);
   report({ kind: 'PLAYED' });

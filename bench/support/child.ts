@@ -19,7 +19,8 @@ export function startChild<Command, Report extends { readonly kind: string }>(
   args: readonly string[],
 ): BenchChild<Command, Report> {
   const child = fork(fileURLToPath(new URL(`../${file}`, import.meta.url)), args, {
-    execArgv: ['--expose-gc'],
+    // As the scripts of package.json run the product.
+    execArgv: ['--max-semi-space-size=8'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   return {

@@ -16,6 +16,7 @@ interface Part {
 
 const DOMAIN = [
   'contract',
+  'stored',
   'page',
   'events',
   'ingest',
@@ -32,18 +33,27 @@ const PARTS: readonly Part[] = [
   { name: 'lib', paths: ['src/lib/'], imports: [] },
   { name: 'errors', paths: ['src/errors/'], imports: [] },
   { name: 'contract', paths: ['src/events/unified-event.ts', 'src/events/event-id.ts'], imports: [] },
+  {
+    name: 'stored',
+    paths: ['src/events/stored-event.ts', 'src/events/member-profile.ts'],
+    imports: ['contract', 'privacy', 'db'],
+  },
   { name: 'bus', paths: ['src/bus/'], imports: ['contract'] },
   { name: 'db', paths: ['src/db/'], imports: ['contract'], types: DOMAIN },
   { name: 'jobs', paths: ['src/jobs/'], imports: ['db'] },
   { name: 'privacy', paths: ['src/privacy/'], imports: ['db'], types: ['contract'] },
   { name: 'tiktok', paths: ['src/ingest/tiktok/'], imports: ['ingest', 'simulator', 'contract'] },
-  { name: 'ingest', paths: ['src/ingest/'], imports: ['contract', 'privacy', 'db', 'bus'] },
-  { name: 'events', paths: ['src/events/'], imports: ['contract', 'ingest', 'privacy', 'jobs', 'db', 'bus'] },
+  { name: 'ingest', paths: ['src/ingest/'], imports: ['contract', 'stored', 'privacy', 'db', 'bus'] },
+  {
+    name: 'events',
+    paths: ['src/events/'],
+    imports: ['contract', 'stored', 'ingest', 'privacy', 'jobs', 'db', 'bus'],
+  },
   { name: 'page', paths: ['src/live/page.ts'], imports: [] },
   {
     name: 'live',
     paths: ['src/live/'],
-    imports: ['page', 'contract', 'events', 'ingest', 'auth', 'privacy', 'db', 'bus'],
+    imports: ['page', 'contract', 'stored', 'events', 'ingest', 'auth', 'privacy', 'db', 'bus'],
   },
   { name: 'auth', paths: ['src/auth/'], imports: ['privacy', 'db'], types: ['bus'] },
   { name: 'simulator', paths: ['src/simulator/'], imports: [] },

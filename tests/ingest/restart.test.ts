@@ -239,28 +239,46 @@ describe('a streak over a restart', () => {
     };
   }
 
-  it('that was clean: only the growth is booked, and what was missed is recorded', async () => {
-    await using set = await embedded('restarted', testVault(database.db));
-    const { room, channelId } = set;
-    await set.run(async (events) => {
-      await rose(room, 1);
-      await rose(room, 5);
-      await waitFor(() => giftsOf(events).length === 2);
-    });
-    await set.run(async (events) => {
-      await rose(room, 5);
-      await rose(room, 8);
-      await waitFor(() => giftsOf(events).some(({ payload }) => payload.streakCount === 8));
-      expect(giftCountOf(events)).toBe(3);
-      // The bus began anew; the sequence did not.
-      expect(events[0]?.event.sequence).toBeGreaterThan(4);
-      await waitFor(async () => (await storedRows(database.db, channelId)).gaps[0]?.to_at);
-    });
-    expect(await set.total()).toEqual({ coins: 8n, gifts: 8n });
-    const { gaps, streams } = await storedRows(database.db, channelId);
-    expect(streams.length).toBe(1);
-    expect(gaps.map(({ to_at }) => to_at === null)).toEqual([false, true]);
-  }, 60_000);
+  it.each([
+    ['restarted', 'that was clean', async () => {}],
+    [
+      'unreadable',
+      'whose giver cannot be read any more',
+      async (channelId: ChannelId) => {
+        await database.db
+          .updateTable('audience_member')
+          .set({ profile: Buffer.from('not what was sealed') })
+          .where('channel_id', '=', uuidFromId(channelId))
+          .execute();
+      },
+    ],
+  ])(
+    '(%s) %s: only the growth is booked, and what was missed is recorded',
+    async (handle, _, between) => {
+      await using set = await embedded(handle, testVault(database.db));
+      const { room, channelId } = set;
+      await set.run(async (events) => {
+        await rose(room, 1);
+        await rose(room, 5);
+        await waitFor(() => giftsOf(events).length === 2);
+      });
+      await between(channelId);
+      await set.run(async (events) => {
+        await rose(room, 5);
+        await rose(room, 8);
+        await waitFor(() => giftsOf(events).some(({ payload }) => payload.streakCount === 8));
+        expect(giftCountOf(events)).toBe(3);
+        // The bus began anew; the sequence did not.
+        expect(events[0]?.event.sequence).toBeGreaterThan(4);
+        await waitFor(async () => (await storedRows(database.db, channelId)).gaps[0]?.to_at);
+      });
+      expect(await set.total()).toEqual({ coins: 8n, gifts: 8n });
+      const { gaps, streams } = await storedRows(database.db, channelId);
+      expect(streams.length).toBe(1);
+      expect(gaps.map(({ to_at }) => to_at === null)).toEqual([false, true]);
+    },
+    60_000,
+  );
 
   it('after kill -9, the bus lost with it: only the growth over what was stored is booked', async () => {
     const { db } = database;

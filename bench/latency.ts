@@ -1,6 +1,7 @@
 import { overlayKey } from '../src/auth/access-keys.ts';
 import { idFromUuid } from '../src/lib/ids.ts';
-import { createInstallation, runProduct } from '../tests/support/product.ts';
+import { createInstallation } from '../tests/support/installation.ts';
+import { tallylight } from '../tests/support/tallylight-process.ts';
 import { waitFor } from '../tests/support/wait.ts';
 import type { PacedFeedCommand, PacedFeedReport } from './latency/feed.ts';
 import { openOverlaySocket } from './latency/overlay-socket.ts';
@@ -31,7 +32,7 @@ async function measure(handle: string, busEnv: Readonly<Record<string, string>>)
     TIKTOK_SIGN_URL: signUrl,
     ...busEnv,
   });
-  const product = runProduct(['start', `@${handle}`], installation.env);
+  const product = tallylight(['start', `@${handle}`], installation.env);
   try {
     await installation.ready();
     const { channelId, version } = await liveChannel(database);
@@ -50,7 +51,7 @@ async function measure(handle: string, busEnv: Readonly<Record<string, string>>)
     return overlay.latenciesMs.slice(-sent);
   } finally {
     await product.stop();
-    if (product.output.stderr !== '') process.stderr.write(product.output.stderr);
+    if (product.stderr() !== '') process.stderr.write(product.stderr());
   }
 }
 

@@ -7,8 +7,8 @@ import { ownerKey } from '../../src/auth/access-keys.ts';
 import { parseMasterKey } from '../../src/privacy/master-key.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { testRedisUrl } from '../support/servers.ts';
+import { run, tallylight } from '../support/tallylight-process.ts';
 import { waitFor } from '../support/wait.ts';
-import { run, tallylight } from './tallylight-process.ts';
 
 const MASTER_KEY = randomBytes(32).toString('base64');
 const redisUrl = testRedisUrl();

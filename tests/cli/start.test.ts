@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run, tallylight } from '../support/tallylight-process.ts';
 import { waitFor } from '../support/wait.ts';
-import { run, tallylight } from './tallylight-process.ts';
 
 /** Starting may take this long on a busy machine, in milliseconds; on a free one it is some 3 s. */
 const START_MS = 60_000;

@@ -6,8 +6,9 @@ import { createLogger } from '../../src/lib/logger.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { hasRedisServer, type PrivateRedis, startPrivateRedis } from '../bus/redis-support.ts';
 import { chromiumPath, launchChromium } from '../support/browser.ts';
+import { createInstallation, type Installation } from '../support/installation.ts';
 import { type PrivatePostgres, startPrivatePostgres } from '../support/private-postgres.ts';
-import { createInstallation, type Installation, type Product, runProduct } from '../support/product.ts';
+import { type TallylightProcess, tallylight } from '../support/tallylight-process.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** Messages a second while a part is away: some hundred times a quiet room. */
@@ -77,9 +78,9 @@ describe.skipIf(!redisHere)('a part fails while events arrive', { timeout: 180_0
   let postgres: PrivatePostgres;
   let simulator: Simulator;
   let installation: Installation;
-  const processes = new Map<string, Product>();
+  const processes = new Map<string, TallylightProcess>();
 
-  const run = (command: string) => processes.set(command, runProduct([command], installation.env));
+  const run = (command: string) => processes.set(command, tallylight([command], installation.env));
 
   beforeAll(async () => {
     redis = await startPrivateRedis(['--appendonly', 'yes']);
@@ -99,7 +100,7 @@ describe.skipIf(!redisHere)('a part fails while events arrive', { timeout: 180_0
       TIKTOK_SIGN_URL: simulator.signUrl,
       TIKTOK_SIGN_RATE_PER_MINUTE: '600',
     });
-    expect(await runProduct(['migrate'], installation.env).exited).toBe(0);
+    expect(await tallylight(['migrate'], installation.env).ended).toBe(0);
     for (const command of ['api', 'worker', 'ingest']) run(command);
     await installation.ready();
     await installation.query(

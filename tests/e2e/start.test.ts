@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { chromiumPath, launchChromium } from '../support/browser.ts';
-import { createInstallation, type Installation, type Product, runProduct } from '../support/product.ts';
+import { createInstallation, type Installation } from '../support/installation.ts';
+import { type TallylightProcess, tallylight } from '../support/tallylight-process.ts';
 import { waitFor } from '../support/wait.ts';
 
 const OVERLAY_URL = /http:\/\/\S+\/overlay\/#channel=chn_[0-9a-f]{32}&key=tlo_\S+/;
@@ -9,10 +10,10 @@ const OVERLAY_URL = /http:\/\/\S+\/overlay\/#channel=chn_[0-9a-f]{32}&key=tlo_\S
 const FIRST_EVENT_MS_MAX = 20_000;
 const STOP_MS_MAX = 5_000;
 
-async function overlayUrlOf(product: Product): Promise<string> {
-  return await waitFor(() => OVERLAY_URL.exec(product.output.stdout)?.[0], {
+async function overlayUrlOf(product: TallylightProcess): Promise<string> {
+  return await waitFor(() => OVERLAY_URL.exec(product.stdout())?.[0], {
     timeoutMs: FIRST_EVENT_MS_MAX,
-    message: `an overlay URL on standard output; standard error: ${product.output.stderr}`,
+    message: `an overlay URL on standard output; standard error: ${product.stderr()}`,
   });
 }
 
@@ -38,7 +39,7 @@ describe('tallylight start, as a newcomer runs it', () => {
     { timeout: 90_000 },
     async () => {
       await using installation = await createInstallation();
-      const product = runProduct(['start'], installation.env);
+      const product = tallylight(['start'], installation.env);
       await using browser = await launchChromium(executablePath ?? '');
       const page = await browser.newPage();
       const refused: string[] = [];
@@ -67,18 +68,18 @@ describe('tallylight start, as a newcomer runs it', () => {
     timeout: 90_000,
   }, async () => {
     await using installation = await createInstallation();
-    const first = runProduct(['start'], installation.env);
+    const first = tallylight(['start'], installation.env);
     const overlayUrl = await overlayUrlOf(first);
     await waitFor(() => storedEvents(installation), { message: 'stored events' });
 
-    const twin = runProduct(['start'], { ...installation.env, TALLYLIGHT_PORT: '0' });
-    expect(await twin.exited).not.toBe(0);
-    expect(twin.output.stderr).toMatch(/data folder .*in use/i);
-    expect(twin.output.stderr).not.toMatch(/\n\s+at /);
+    const twin = tallylight(['start'], { ...installation.env, TALLYLIGHT_PORT: '0' });
+    expect(await twin.ended).not.toBe(0);
+    expect(twin.stderr()).toMatch(/data folder .*in use/i);
+    expect(twin.stderr()).not.toMatch(/\n\s+at /);
     await first.stop();
-    expect(first.output.stdout.split(overlayUrl)).toHaveLength(2);
+    expect(first.stdout().split(overlayUrl)).toHaveLength(2);
 
-    const second = runProduct(['start'], installation.env);
+    const second = tallylight(['start'], installation.env);
     expect(await overlayUrlOf(second)).toBe(overlayUrl);
     expect(await storedEvents(installation)).toBeGreaterThan(0);
     await second.stop();
@@ -86,12 +87,12 @@ describe('tallylight start, as a newcomer runs it', () => {
 
   it('survives kill -9: the next start finds everything that was stored', { timeout: 90_000 }, async () => {
     await using installation = await createInstallation();
-    const first = runProduct(['start'], installation.env);
+    const first = tallylight(['start'], installation.env);
     const overlayUrl = await overlayUrlOf(first);
     await waitFor(async () => (await storedEvents(installation)) >= 20, { message: 'stored events' });
     await first.stop('SIGKILL');
 
-    const second = runProduct(['start'], installation.env);
+    const second = tallylight(['start'], installation.env);
     expect(await overlayUrlOf(second)).toBe(overlayUrl);
     expect(await storedEvents(installation)).toBeGreaterThanOrEqual(20);
     // What was missed in between is a recorded gap, not silence.

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { waitFor } from '../support/wait.ts';
+import { waitFor } from './wait.ts';
 
 /** How long a stop may take before it is forced, in milliseconds. */
 const STOP_MS = 8_000;
@@ -13,10 +13,12 @@ export interface TallylightProcess extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** The exit code, once it has ended by itself; null when a signal ended it. */
+  /** The exit code, once it has ended; null when a signal ended it. */
   readonly ended: Promise<number | null>;
   /** Resolves when the output (both streams) matches; fails with all of it when the process ends before. */
   seen(pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>;
+  /** Sends `signal` and resolves as `ended` does; forces it when that takes too long. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
 /**
@@ -42,8 +44,16 @@ export function tallylight(
     stderr += text;
   });
   const ended = once(child, 'close').then(([code]: (number | null)[]) => code ?? null);
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    child.kill(signal);
+    const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    const code = await ended;
+    clearTimeout(killer);
+    return code;
+  };
   return {
     child,
+    stop,
     stdout: () => stdout,
     stderr: () => stderr,
     ended,
@@ -61,10 +71,7 @@ export function tallylight(
       }),
     [Symbol.asyncDispose]: async () => {
       // First gently: what it started itself (PostgreSQL) must not be left behind by a failing test.
-      child.kill('SIGTERM');
-      const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-      await ended;
-      clearTimeout(killer);
+      await stop();
     },
   };
 }

@@ -1,57 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ownerKey } from '../../src/auth/access-keys.ts';
 import { freePort } from '../../src/lib/free-port.ts';
 import { type MasterKey, parseMasterKey } from '../../src/privacy/master-key.ts';
 import { waitFor } from './wait.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const READY_MS_MAX = 30_000;
-const STOP_MS_MAX = 10_000;
 const ANSWER_MS_MAX = 5_000;
-
-/** The product as its user runs it: a process of its own, started by its command line. */
-export interface Product {
-  readonly child: ChildProcess;
-  /** Everything it printed so far. */
-  readonly output: { stdout: string; stderr: string };
-  /** Resolves with the exit code; null when a signal ended it. */
-  readonly exited: Promise<number | null>;
-  /** Sends `signal` and resolves when the process is gone. */
-  stop(signal?: NodeJS.Signals): Promise<number | null>;
-}
-
-/** Runs `tallylight …args` with only this environment (and PATH). */
-export function runProduct(args: readonly string[], env: Readonly<Record<string, string>>): Product {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (text: Buffer) => {
-    output.stdout += text.toString();
-  });
-  child.stderr.on('data', (text: Buffer) => {
-    output.stderr += text.toString();
-  });
-  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-  return {
-    child,
-    output,
-    exited,
-    async stop(signal = 'SIGTERM') {
-      child.kill(signal);
-      const kill = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
-      const code = await exited;
-      clearTimeout(kill);
-      return code;
-    },
-  };
-}
 
 /** What one installation is known by: keys, address, folder. Processes started with its `env` belong together. */
 export interface Installation extends AsyncDisposable {

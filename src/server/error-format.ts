@@ -16,6 +16,7 @@ export interface ErrorContext {
 const STATUSES: Readonly<Record<string, { readonly status: number; readonly spec?: true }>> = {
   GRAPHQL_PARSE_FAILED: { status: 400, spec: true },
   GRAPHQL_VALIDATION_FAILED: { status: 400, spec: true },
+  OPERATION_RESOLUTION_FAILURE: { status: 400, spec: true },
   COST_LIMIT_EXCEEDED: { status: 400, spec: true },
   BAD_USER_INPUT: { status: 400, spec: true },
   BAD_REQUEST: { status: 400 },

@@ -339,6 +339,21 @@ describe('failing to connect', () => {
     expect(error).toMatchObject({ failure: 'NETWORK', message: 'TikTok is out of reach (ECONNREFUSED).' });
   });
 
+  it('[T-D1] reads no page without end, however small it is packed', async () => {
+    await using simulator = await simulatorFixture();
+    const bomb = gzipSync(Buffer.alloc(256 * 1024 * 1024), { level: 1 });
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/html', 'content-encoding': 'gzip' }).end(bomb);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const hosts = { webHost: host, webcastHost: host, signUrl: simulator.signUrl };
+    const error = await failureOf(sourceOf(hosts).open({ handle: 'simulated', signal: never() }));
+    server.closeAllConnections();
+    server.close();
+    expect(error).toMatchObject({ failure: 'NETWORK', message: 'TikTok answered more than a page can be.' });
+  });
+
   it('gives up by itself when the socket never opens', async () => {
     await using simulator = await simulatorFixture({ faults: [{ name: 'no-upgrade' }] });
     const source = sourceOf(simulator, { connectTimeoutMs: 300 });

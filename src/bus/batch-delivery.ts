@@ -1,9 +1,9 @@
 import { DependencyError } from '../errors/errors.ts';
+import { backoffMs } from '../lib/backoff.ts';
 import type { Logger } from '../lib/logger.ts';
-import { backOffMs } from './back-off.ts';
+import { pause } from '../lib/pause.ts';
 import { failureReason } from './dead-letter-text.ts';
 import { CRASHED_ATTEMPTS_MAX } from './limits.ts';
-import { pause } from './pause.ts';
 import type { ConsumedDelivery, ConsumeOptions, HandlerResult } from './port.ts';
 
 /** A delivery the group gave up on. */
@@ -139,7 +139,7 @@ function rejectedOf(part: readonly ConsumedDelivery[], result: HandlerResult): r
 
 function backOff(deps: BatchDeliveryDeps, failures: number): Promise<void> {
   return pause(
-    backOffMs({ failures, baseMs: deps.retryBaseMs, maxMs: deps.retryMaxMs, random: deps.random }),
+    backoffMs(failures, deps.random, { minMs: deps.retryBaseMs, maxMs: deps.retryMaxMs }),
     deps.signal,
   );
 }

@@ -3,7 +3,7 @@ import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ChannelId } from '../lib/ids.ts';
 import { createLogger, type Logger } from '../lib/logger.ts';
-import { randomFraction } from './back-off.ts';
+import { randomFraction } from '../lib/random.ts';
 import { LocalDeadLetters } from './in-process/dead-letters.ts';
 import { DedupeWindow } from './in-process/dedupe-window.ts';
 import { EventLog } from './in-process/event-log.ts';

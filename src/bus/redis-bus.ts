@@ -3,7 +3,7 @@ import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ChannelId } from '../lib/ids.ts';
 import type { Logger } from '../lib/logger.ts';
-import { randomFraction } from './back-off.ts';
+import { randomFraction } from '../lib/random.ts';
 import { APPEND_WAIT_MS, RETRY_BASE_MS, RETRY_MAX_MS, STOP_WAIT_MS } from './limits.ts';
 import type {
   AppendOutcome,

@@ -1,6 +1,6 @@
+import { pause } from '../lib/pause.ts';
 import type { Terminal } from './command.ts';
 import { EXIT_CODES, type ExitCode } from './exit-code.ts';
-import { pause } from './pause.ts';
 
 /** How often progress is asked for, in milliseconds. */
 const PROGRESS_MS = 500;

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { randomFraction } from '../bus/back-off.ts';
 import type { Config } from '../config/config.ts';
 import { keepPartitions } from '../events/partitions.ts';
 import { failOrphanedFileReplays } from '../events/replay/file.ts';
@@ -15,10 +14,11 @@ import type { TikTokHosts } from '../ingest/tiktok/options.ts';
 import { createTikTokSource } from '../ingest/tiktok/tiktok-source.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
 import { createPgBossQueue } from '../jobs/pg-boss-queue.ts';
+import { pause } from '../lib/pause.ts';
+import { randomFraction } from '../lib/random.ts';
 import { startApi } from '../server/api.ts';
 import type { Foundation } from './foundation.ts';
 import type { Parts } from './parts.ts';
-import { pause } from './pause.ts';
 
 /** The overlay's files, wherever the process was started. */
 const OVERLAY_DIRECTORY = fileURLToPath(new URL('../../web/overlay', import.meta.url));

@@ -259,7 +259,8 @@ export const VARIABLES = {
   }),
   TALLYLIGHT_STORAGE_BATCH_MAX: wholeNumber({
     section: STORAGE,
-    description: 'Events the storage worker takes from the bus at a time, at most. It stores them 500 to a statement.',
+    description:
+      'Events the storage worker takes from the bus at a time, at most. It stores them 500 to a statement.',
     defaultText: '2000',
     min: 1,
     max: 10_000,

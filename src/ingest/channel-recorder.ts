@@ -1,5 +1,4 @@
 import type { Kysely } from 'kysely';
-import { pause, withinMs } from '../bus/pause.ts';
 import type { EventBus } from '../bus/port.ts';
 import { type ConnectionWrite, claimConnection, updateConnection } from '../db/channel-connection.ts';
 import type { Database } from '../db/connect.ts';
@@ -14,9 +13,10 @@ import {
   upsertSession,
 } from '../db/ingest-session.ts';
 import type { GapRow } from '../db/stream-gap.ts';
+import { backoffMs } from '../lib/backoff.ts';
 import type { ChannelId, StreamId } from '../lib/ids.ts';
 import type { Logger } from '../lib/logger.ts';
-import { backoffMs } from './supervisor/backoff.ts';
+import { pause, withinMs } from '../lib/pause.ts';
 
 /** Rows of each kind that wait for the database. An outage of an hour with a reconnect a minute stays below. */
 const WAITING_ROWS_MAX = 128;

@@ -1,4 +1,4 @@
-import { BACKOFF } from './supervisor/backoff.ts';
+import { BACKOFF } from '../lib/backoff.ts';
 import { SILENCE_LIMITS } from './supervisor/silence-watchdog.ts';
 import type { SupervisorOptions } from './supervisor/supervisor.ts';
 

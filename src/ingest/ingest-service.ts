@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
-import { withinMs } from '../bus/pause.ts';
 import type { EventBus } from '../bus/port.ts';
 import { selectWantedChannels, type WantedChannel } from '../db/channel-connection.ts';
 import type { Database } from '../db/connect.ts';
@@ -9,6 +8,7 @@ import type { Provider } from '../events/unified-event.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ChannelId } from '../lib/ids.ts';
 import type { Logger } from '../lib/logger.ts';
+import { withinMs } from '../lib/pause.ts';
 import { sealContext } from '../privacy/context.ts';
 import { open } from '../privacy/envelope.ts';
 import type { Vault } from '../privacy/vault.ts';

@@ -1,9 +1,9 @@
-import { pause } from '../bus/pause.ts';
 import { isPermanentFailure } from '../db/failure-kind.ts';
 import { DependencyError } from '../errors/errors.ts';
 import { raceAbort } from '../lib/abort.ts';
+import { backoffMs } from '../lib/backoff.ts';
 import type { Logger } from '../lib/logger.ts';
-import { backoffMs } from './supervisor/backoff.ts';
+import { pause } from '../lib/pause.ts';
 
 const RETRY = { minMs: 100, maxMs: 5_000 };
 

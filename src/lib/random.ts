@@ -1,4 +1,10 @@
+import { randomInt } from 'node:crypto';
 import { assert } from './assert.ts';
+
+/** A number from 0 to below 1, from the machine's randomness: spreads retries, decides nothing else. */
+export function randomFraction(): number {
+  return randomInt(2 ** 32) / 2 ** 32;
+}
 
 /**
  * A stream of pseudo-random numbers that is the same for the same seed, on every machine. For simulations and back-off

@@ -1,6 +1,6 @@
 import type { Logger } from '../../lib/logger.ts';
+import { nextTurn, pause, withinMs } from '../../lib/pause.ts';
 import { type BatchDeliveryDeps, deliverBatch, type GivenUp } from '../batch-delivery.ts';
-import { nextTurn, pause, withinMs } from '../pause.ts';
 import type { ConsumedDelivery, ConsumeOptions, Consumer, ConsumerLag } from '../port.ts';
 import type { LocalGroup } from './group.ts';
 

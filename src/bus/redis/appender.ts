@@ -1,6 +1,7 @@
 import { DependencyError } from '../../errors/errors.ts';
 import type { EventDraft } from '../../events/unified-event.ts';
 import { assert } from '../../lib/assert.ts';
+import { pause } from '../../lib/pause.ts';
 import {
   APPEND_STEP_CHARACTERS_MAX,
   APPEND_STEP_EVENTS_MAX,
@@ -8,7 +9,6 @@ import {
   DEDUPE_WINDOW_MS,
   GROUP_ABANDONED_MS,
 } from '../limits.ts';
-import { pause } from '../pause.ts';
 import { type AppendOutcome, type AppendRequest, StaleLeaseError, type StateChanges } from '../port.ts';
 import { APPEND_SCRIPT } from './append-script.ts';
 import type { RedisConnections } from './connections.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
-import { pause, withinMs } from '../pause.ts';
+import { pause, withinMs } from '../../lib/pause.ts';
 import type { ConsumeOptions, Consumer, ConsumerLag, Lease } from '../port.ts';
 import type { RedisConnections } from './connections.ts';
 import type { RedisDeadLetters } from './dead-letters.ts';

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { DependencyError } from '../../errors/errors.ts';
+import { backoffMs } from '../../lib/backoff.ts';
 import type { Logger } from '../../lib/logger.ts';
-import { backOffMs } from '../back-off.ts';
-import { pause } from '../pause.ts';
+import { pause } from '../../lib/pause.ts';
 import type { Unsubscribe } from '../port.ts';
 import { LiveMessage } from './live-message.ts';
 import { redisFailure } from './redis-error.ts';
@@ -145,10 +145,7 @@ export class LiveLink {
       failures += 1
     ) {
       const { random } = this.#deps;
-      await pause(
-        backOffMs({ failures, baseMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS, random }),
-        signal,
-      );
+      await pause(backoffMs(failures, random, { minMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS }), signal);
       if (signal.aborted) return;
       try {
         await this.#connected();

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
+import { backoffMs } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
-import { backOffMs } from '../back-off.ts';
+import { pause } from '../../lib/pause.ts';
 import { type BatchDeliveryDeps, deliverBatch, type GivenUp } from '../batch-delivery.ts';
 import { EVENTS_CUT_EVERY_MS, EVENTS_MEMORY_MS } from '../limits.ts';
-import { pause } from '../pause.ts';
 import type { ConsumedDelivery, ConsumeOptions } from '../port.ts';
 import type { RedisConnections } from './connections.ts';
 import type { RedisDeadLetters } from './dead-letters.ts';
@@ -121,7 +121,7 @@ export class ShardReader {
     if (this.#failures === 1) logger.warn({ streamKey, err: failure }, 'bus.read_failed');
     const failures = this.#failures;
     await pause(
-      backOffMs({ failures, baseMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS, random }),
+      backoffMs(failures, random, { minMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS }),
       this.#stopping.signal,
     );
   }
@@ -300,7 +300,7 @@ export class ShardReader {
         const failure = redisFailure(error);
         if (!failure.retryable || this.stopping) throw failure;
         await pause(
-          backOffMs({ failures, baseMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS, random }),
+          backoffMs(failures, random, { minMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS }),
           this.#stopping.signal,
         );
       }

@@ -1,13 +1,13 @@
-import { nextTurn, pause } from '../../bus/pause.ts';
 import type { AppendOutcome, EventBus, LeaseProof } from '../../bus/port.ts';
 import { StaleLeaseError } from '../../bus/port.ts';
 import { DependencyError } from '../../errors/errors.ts';
+import { backoffMs } from '../../lib/backoff.ts';
 import type { ChannelId } from '../../lib/ids.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { nextTurn, pause } from '../../lib/pause.ts';
 import type { IngestMetrics } from '../ingest-metrics.ts';
 import type { NormalisedItem } from '../normalise/normaliser.ts';
 import { mergeStateChanges } from '../normalise/normaliser-state.ts';
-import { backoffMs } from '../supervisor/backoff.ts';
 import type { EventQueue } from './event-queue.ts';
 
 /** Events appended in one step: a step is atomic, and others wait for it. */

@@ -1,11 +1,11 @@
 import type { Kysely } from 'kysely';
-import { withinMs } from '../../bus/pause.ts';
 import type { EventBus } from '../../bus/port.ts';
 import { selectStoredSequence } from '../../db/channel-sequence.ts';
 import type { Database } from '../../db/connect.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ChannelId } from '../../lib/ids.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { withinMs } from '../../lib/pause.ts';
 import type { Vault } from '../../privacy/vault.ts';
 import { ChannelRecorder } from '../channel-recorder.ts';
 import type { IngestMetrics, RoomGauges } from '../ingest-metrics.ts';

@@ -1,5 +1,6 @@
 import { raceAbort } from '../../lib/abort.ts';
 import { assertNever } from '../../lib/assert.ts';
+import { type BackoffOptions, backoffMs, jittered } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
 import {
@@ -10,7 +11,6 @@ import {
   type SourceMessage,
 } from '../live-source.ts';
 import type { Scheduler } from '../scheduler.ts';
-import { type BackoffOptions, backoffMs, jittered } from './backoff.ts';
 import type { ConnectionState } from './connection-state.ts';
 import { type SilenceLimits, SilenceWatchdog } from './silence-watchdog.ts';
 import {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backoffMs } from '../../../src/ingest/supervisor/backoff.ts';
+import { backoffMs } from '../../src/lib/backoff.ts';
 
 const middle = () => 0.5;
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { StaleLeaseError } from '../../src/bus/port.ts';
 import { createRedisBus } from '../../src/bus/redis-bus.ts';
+import { freePort } from '../../src/lib/free-port.ts';
 import { waitFor } from '../support/wait.ts';
 import { hasRedisServer, type PrivateRedis, redisBusOptions, startPrivateRedis } from './redis-support.ts';
 import { append, chats, collect, newChannel, numbersOf, range } from './support.ts';
@@ -11,18 +12,22 @@ const SLOTS = 16_384;
 async function startCluster(stack: AsyncDisposableStack): Promise<readonly PrivateRedis[]> {
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
   const nodes: PrivateRedis[] = [];
-  // The bus port of a node is its port and 10,000, which must still be a port.
+  // Of itself a node would take its port and 10,000 for the cluster's own talk: among the ports that clients are given.
+  const busPorts: string[] = [];
   for (const _ of range(1, 3)) {
-    const node = await startPrivateRedis([...args, '--cluster-port', '0']);
+    const busPort = String(await freePort());
+    const node = await startPrivateRedis([...args, '--cluster-port', busPort]);
     nodes.push(stack.use(node));
+    busPorts.push(busPort);
   }
   const [first] = nodes;
+  const [firstBusPort = ''] = busPorts;
   for (const [index, node] of nodes.entries()) {
     const from = Math.floor((index * SLOTS) / 3);
     const to = Math.floor(((index + 1) * SLOTS) / 3) - 1;
     await node.command('cluster', 'addslotsrange', String(from), String(to));
     await node.command('cluster', 'set-config-epoch', String(index + 1));
-    if (node !== first) await node.command('cluster', 'meet', '127.0.0.1', String(first?.port));
+    if (node !== first) await node.command('cluster', 'meet', '127.0.0.1', String(first?.port), firstBusPort);
   }
   for (const node of nodes) {
     await waitFor(async () => String(await node.command('cluster', 'info')).includes('cluster_state:ok'), {

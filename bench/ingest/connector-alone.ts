@@ -32,11 +32,12 @@ const report = (message: ReaderReport) => process.send?.(message);
 });
 process.on('message', (command: ReaderCommand) => {
   if (command.kind === 'STOP') {
-    void connection.disconnect().then(() => process.disconnect());
+    process.disconnect();
     return;
   }
   missing = command.messages;
   load();
 });
+process.once('disconnect', () => void connection.disconnect());
 await connection.connect();
 report({ kind: 'CONNECTED' });

@@ -55,6 +55,8 @@ async function play(handle: string): Promise<void> {
 process.on('message', (command: FeedCommand) => {
   if (command.kind === 'PREPARE') prepare(command.handle, command.messages);
   else if (command.kind === 'PLAY') void play(command.handle);
-  else void simulator.stop().then(() => process.disconnect());
+  else process.disconnect();
 });
+// Also when the bench itself dies.
+process.once('disconnect', () => void simulator.stop());
 report({ kind: 'READY', webHost: simulator.webHost, signUrl: simulator.signUrl });

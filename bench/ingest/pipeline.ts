@@ -61,7 +61,7 @@ const report = (message: ReaderReport) => process.send?.(message);
 process.on('message', (command: PipelineCommand) => {
   if (command.kind === 'EXPECT') load();
   else if (command.kind === 'LOAD') report({ kind: 'READ', load: load() });
-  else void stop();
+  else process.disconnect();
 });
 
 async function stop(): Promise<void> {
@@ -69,6 +69,6 @@ async function stop(): Promise<void> {
   await storage.stop();
   await bus.close();
   await db.destroy();
-  process.disconnect();
 }
+process.once('disconnect', () => void stop());
 report({ kind: 'CONNECTED' });

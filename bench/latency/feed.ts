@@ -53,6 +53,8 @@ async function play(handle: string, perSecond: number, seconds: number): Promise
 
 process.on('message', (command: PacedFeedCommand) => {
   if (command.kind === 'PLAY') void play(command.handle, command.perSecond, command.seconds);
-  else void simulator.stop().then(() => process.disconnect());
+  else process.disconnect();
 });
+// Also when the bench itself dies.
+process.once('disconnect', () => void simulator.stop());
 report({ kind: 'READY', webHost: simulator.webHost, signUrl: simulator.signUrl });

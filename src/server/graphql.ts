@@ -23,6 +23,8 @@ export interface Caller {
   readonly viewer: Viewer;
   readonly requestId: string;
   readonly connectionId: string;
+  /** Calls `leave` once nobody can be answered any more, perhaps at once. By WebSocket the protocol sees to that. */
+  readonly whenGone?: (leave: () => void) => void;
 }
 
 export type GraphqlServer = YogaServerInstance<Caller, AppContext>;
@@ -91,13 +93,22 @@ function judges(options: GraphqlOptions): Plugin<AppContext> {
 /** Formats every error that leaves by HTTP, whether in one answer or in a stream of them. */
 function formatsErrors(services: Services, options: GraphqlOptions): Plugin<AppContext, Caller> {
   return {
-    onResultProcess({ result, setResult, serverContext }) {
+    onResultProcess({ result, setResult, resultProcessor, serverContext }) {
       const context: ErrorContext = {
         requestId: serverContext.requestId,
         development: options.development,
         logger: services.logger,
       };
+      if (isAsyncIterable(result) && resultProcessor === undefined) {
+        // Whoever subscribed takes no event stream and is answered 406: nobody will ever read, or leave.
+        return result[Symbol.asyncIterator]()
+          .return?.()
+          .then(() => undefined);
+      }
       if (isAsyncIterable(result)) {
+        // A client that left before the answer began is noticed by nobody else. Ending twice is ending once.
+        const iterator = result[Symbol.asyncIterator]();
+        serverContext.whenGone?.(() => void iterator.return?.());
         setResult(mapAsyncIterator(result, (item) => formatResult(item, context)));
       } else if (!Array.isArray(result)) {
         setResult(formatResult(result, context));

@@ -129,7 +129,8 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
     return refuse(exchange, 429, 'TOO_MANY_CONNECTIONS', 'Too many connections are open with this key.');
   }
   response.once('close', leave);
-  await deps.graphql.handle(request, response, { viewer, requestId, connectionId: requestId });
+  const whenGone = (end: () => void) => (response.destroyed ? end() : void response.once('close', end));
+  await deps.graphql.handle(request, response, { viewer, requestId, connectionId: requestId, whenGone });
 }
 
 /** Lets pages of the allowed origins read our answers. Never with cookies: there are none. */

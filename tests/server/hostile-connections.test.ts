@@ -117,3 +117,34 @@ async function leaveManyTimes(come: () => Promise<() => void>): Promise<void> {
   });
   await sleep(300);
 }
+
+describe('a subscription over HTTP', () => {
+  const query = 'subscription ($id: ID!) { streamUpdated(channelId: $id) { kind } }';
+
+  it('[T-D3] of a client that takes no event stream is refused and leaves nothing behind', async () => {
+    const { id, overlayKey } = await fixture.channel('takes.no.stream');
+    for (const accept of ['application/json', 'multipart/mixed', 'text/html']) {
+      const response = await fixture.post({ query, variables: { id } }, overlayKey, { accept });
+      expect([accept, response.status]).toEqual([accept, 406]);
+    }
+    await waitFor(
+      async () => (await fixture.bus.presence.count({ channelId: id, kind: 'subscriber' })) === 0,
+      { timeoutMs: 2_000, message: 'no subscriber' },
+    );
+  });
+
+  it('[T-D3] of a client that leaves at any moment leaves nothing behind', async () => {
+    const { id, overlayKey } = await fixture.channel('leaves.stream');
+    const body = JSON.stringify({ query, variables: { id } });
+    const head = `POST /graphql HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${overlayKey}\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    for (let index = 0; index < 60; index += 1) {
+      const socket = await send(head + body);
+      await sleep(index / 4);
+      socket.resetAndDestroy();
+    }
+    await waitFor(
+      async () => (await fixture.bus.presence.count({ channelId: id, kind: 'subscriber' })) === 0,
+      { timeoutMs: 3_000, message: 'no subscriber' },
+    );
+  });
+});

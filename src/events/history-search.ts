@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type EventPageQuery, type EventRow, selectEventPage } from '../db/event-history.ts';
 import { UserError } from '../errors/errors.ts';
 import type { EventCursor } from './event-cursor.ts';
-import type { EventPage, HistoryDeps } from './history.ts';
+import type { EventPage, HistoryDeps } from './event-page.ts';
 import { openEvents, type SealedFields, type StoredEvent } from './stored-event.ts';
 import { TRIGGER_IDS } from './unified-event.ts';
 

@@ -1,19 +1,12 @@
-import type { Kysely } from 'kysely';
-import type { Database } from '../db/connect.ts';
 import { type EventPageQuery, selectEventPage } from '../db/event-history.ts';
 import { UserError } from '../errors/errors.ts';
 import { assert } from '../lib/assert.ts';
 import type { ChannelId, MemberId, SessionId, StreamId } from '../lib/ids.ts';
-import type { Vault } from '../privacy/vault.ts';
 import type { EventCursor } from './event-cursor.ts';
+import type { EventPage, HistoryDeps } from './event-page.ts';
 import { parseSearchText, searchEvents } from './history-search.ts';
-import { openEvents, type SealedFields, type StoredEvent } from './stored-event.ts';
+import { openEvents, type SealedFields } from './stored-event.ts';
 import { type EventType, TRIGGER_IDS } from './unified-event.ts';
-
-export interface HistoryDeps {
-  readonly db: Kysely<Database>;
-  readonly vault: Vault;
-}
 
 /** Events at most on one page. */
 export const PAGE_EVENTS_MAX = 100;
@@ -43,14 +36,6 @@ export interface EventQuery {
   readonly after?: EventCursor;
   /** What to decrypt; everything when not said. Ask for less and the page costs less. */
   readonly fields?: SealedFields;
-}
-
-export interface EventPage {
-  readonly items: readonly StoredEvent[];
-  /** More may follow: after the last item or, when set, after `scannedThrough`. */
-  readonly hasMore: boolean;
-  /** How far a text search has looked when it stopped before the end; null when there was none or it saw everything. */
-  readonly scannedThrough: EventCursor | null;
 }
 
 /** Texts are encrypted, so a search reads one session's messages; it cannot look through a whole channel. */

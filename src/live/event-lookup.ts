@@ -1,5 +1,6 @@
 import { selectEventPlace } from '../db/event-place.ts';
-import { type HistoryDeps, listEvents } from '../events/history.ts';
+import type { HistoryDeps } from '../events/event-page.ts';
+import { listEvents } from '../events/history.ts';
 import type { StoredEvent } from '../events/stored-event.ts';
 
 /** The stored event of this id and time, replays included; null when there is none. */

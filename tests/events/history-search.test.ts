@@ -1,12 +1,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EventCursor } from '../../src/events/event-cursor.ts';
-import {
-  type EventPage,
-  type EventQuery,
-  listEvents,
-  SearchNeedsSessionError,
-} from '../../src/events/history.ts';
+import type { EventPage } from '../../src/events/event-page.ts';
+import { type EventQuery, listEvents, SearchNeedsSessionError } from '../../src/events/history.ts';
 import { SEARCH_ROWS_MAX, SEARCH_TEXT_LENGTH_MAX, SearchTextError } from '../../src/events/history-search.ts';
 import { uuidFromId } from '../../src/lib/ids.ts';
 import type { Vault } from '../../src/privacy/vault.ts';

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { overlayKey, ownerKey } from '../auth/access-keys.ts';
 import type { ChannelRow } from '../db/channel.ts';
 import { parseHandle } from '../ingest/handle.ts';
-import { connectChannel, listChannels } from '../live/channels.ts';
+import { connectChannel, disconnectChannel, findChannel, listChannels } from '../live/channels.ts';
 import { DEFAULT_HANDLE } from '../simulator/handles.ts';
 import { parseSimulateOptions, SIMULATE_OPTIONS } from '../simulator/options.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
@@ -83,12 +83,19 @@ async function start(
   return { failed };
 }
 
-/** Wants the given handles connected; without any, the simulated one. */
+/**
+ * Wants the given handles connected; without any, the simulated one. Without the simulator its channel is not wanted any
+ * more, unless it is named: whoever has that handle on TikTok is a stranger.
+ */
 async function wantChannels(
   foundation: Foundation,
   handles: readonly string[],
   simulator: Simulator | null,
 ): Promise<void> {
+  if (simulator === null && !handles.includes(DEFAULT_HANDLE)) {
+    const left = await findChannel(foundation, { handle: DEFAULT_HANDLE, provider: 'TIKTOK' });
+    if (left?.wanted === true) await disconnectChannel(foundation, left.id);
+  }
   const wanted = simulator === null ? handles : [DEFAULT_HANDLE];
   for (const handle of wanted) await connectChannel(foundation, { handle, provider: 'TIKTOK' });
 }

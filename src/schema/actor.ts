@@ -17,7 +17,8 @@ export const Actor = builder.objectRef<EventActor>('EventActor').implement({
       resolve: ({ user }) => user.displayName,
     }),
     handle: t.string({
-      description: 'The handle, without `@`. Personal.',
+      authScopes: OWNER,
+      description: 'The handle, without `@`. Personal, and nothing that an overlay shows.',
       resolve: ({ user }) => user.uniqueId,
     }),
     avatarUrl: t.string({

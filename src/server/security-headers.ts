@@ -37,7 +37,7 @@ export function createSecurityHeaders(options: { readonly https: boolean }): Sec
         // 'self' covers the WebSocket of the same host. @see https://www.w3.org/TR/CSP3/#match-url-to-source-expression
         'connect-src': ["'self'"],
         // Avatars and gifts are shown from the provider's servers.
-        'img-src': ["'self'", 'https:', 'data:'],
+        'img-src': ["'self'", 'https:'],
       },
     },
   });

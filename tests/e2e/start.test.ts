@@ -85,6 +85,30 @@ describe('tallylight start, as a newcomer runs it', () => {
     await second.stop();
   });
 
+  it('leaves the simulated channel alone once a real handle is given: its namesake on TikTok is a stranger', {
+    timeout: 90_000,
+  }, async () => {
+    await using installation = await createInstallation({
+      // Nothing of TikTok answers here: the handle need not be live to be wanted.
+      TIKTOK_WEB_HOST: '127.0.0.1:9',
+      TIKTOK_WEBCAST_HOST: '127.0.0.1:9',
+      TIKTOK_SIGN_URL: 'http://127.0.0.1:9',
+    });
+    const first = tallylight(['start'], installation.env);
+    await overlayUrlOf(first);
+    await first.stop();
+    const second = tallylight(['start', '@somebody'], installation.env);
+    await overlayUrlOf(second);
+    const { channels } = await installation.query(
+      '{ channels(first: 9) { edges { node { handle wanted } } } }',
+    );
+    expect(channels.edges.map(({ node }: { node: unknown }) => node)).toEqual([
+      { handle: 'simulated', wanted: false },
+      { handle: 'somebody', wanted: true },
+    ]);
+    await second.stop();
+  });
+
   it('survives kill -9: the next start finds everything that was stored', { timeout: 90_000 }, async () => {
     await using installation = await createInstallation();
     const first = tallylight(['start'], installation.env);

@@ -123,7 +123,6 @@ describe('the schema', () => {
       'EventActor.avatarUrl',
       'EventActor.displayName',
       'EventActor.followRole',
-      'EventActor.handle',
       'EventActor.isModerator',
       'EventActor.isSubscriber',
       'EventActor.teamMemberLevel',

@@ -9,7 +9,7 @@ import { openSocket } from './socket-client.ts';
 const EVENTS = `subscription ($channelId: ID!, $filter: EventFilter) {
   eventReceived(channelId: $channelId, filter: $filter) {
     __typename sequence occurredAt
-    actor { displayName handle }
+    actor { displayName avatarUrl }
     ... on ChatEvent { message }
     ... on GiftEvent { streakCoins }
   }
@@ -39,7 +39,7 @@ describe('eventReceived', () => {
     await publish(fixture.bus, chat(channel.id, 'hello <b>there</b>'), gift(channel.id, 5));
     await waitFor(() => client.frames.filter(({ type }) => type === 'next').length === 2);
     const events = client.frames.filter(({ type }) => type === 'next').map(({ payload }) => payload);
-    const actor = { displayName: 'Name 7001', handle: 'handle_7001' };
+    const actor = { displayName: 'Name 7001', avatarUrl: null };
     const occurredAt = new Date(LIVE_AT).toISOString();
     const { sequence } = events[0].data.eventReceived;
     expect(events).toEqual([

@@ -10,6 +10,9 @@ import { retryAfterMs } from './retry-after.ts';
 import { member, offline, type RoomFacts, roomFacts, unknownHandle } from './room-facts.ts';
 import type { WebClient } from './web-client.ts';
 
+/** A room id is a whole number of 64 bits. */
+const ROOM_ID = /^\d{1,20}$/;
+
 /** What the sign server gave: the first batch of messages and how to open the socket. */
 export interface SignedRoom {
   readonly roomId: string;
@@ -69,6 +72,7 @@ export async function signRoom(client: WebClient, deps: SignDeps, roomId: string
   const firstBatch = decodeFirstBatch(answer.data);
   if (firstBatch.cursor === '') throw new SourceError('SIGN_SERVER', 'The sign server sent no cursor.');
   const signedRoomId = answer.header('x-room-id') ?? roomId;
+  if (!ROOM_ID.test(signedRoomId)) throw new SourceError('SIGN_SERVER', 'The sign server named no room.');
   return {
     roomId: signedRoomId,
     firstBatch,

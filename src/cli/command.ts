@@ -108,6 +108,11 @@ function parseLoosely(
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
     // node:util words these for people ("Unknown option '--x'."); its hints after the first sentence do not fit us.
+    const ambiguous =
+      error instanceof Error ? /^Option '(.+?)' argument is ambiguous/.exec(error.message) : null;
+    if (ambiguous !== null) {
+      throw new UsageError(`${ambiguous[1]} needs a value. See: tallylight ${command.name} --help`);
+    }
     const sentence = error instanceof Error ? error.message.split(/\. |\n/)[0] : String(error);
     throw new UsageError(`${sentence?.replace(/\.$/, '')}. See: tallylight ${command.name} --help`);
   }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,11 +12,14 @@ import { createDatabase, type Database } from '../db/connect.ts';
 import { startEmbeddedPostgres } from '../db/embedded/postgres.ts';
 import { migrate, requireCurrentSchema } from '../db/migrate.ts';
 import { acquireProcessLock } from '../db/process-lock.ts';
+import { DependencyError } from '../errors/errors.ts';
+import { requireSecureHosts } from '../ingest/tiktok/options.ts';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import { loadOrCreateMasterKey, type MasterKey, parseMasterKey } from '../privacy/master-key.ts';
 import { checkMasterKey, createVault, type Vault } from '../privacy/vault.ts';
+import { makeDataFolder } from './data-folder.ts';
 import { RefusedError, UsageError } from './exit-code.ts';
 import type { Parts } from './parts.ts';
 
@@ -62,8 +66,11 @@ export async function openOwnFoundation(
   request: FoundationRequest,
 ): Promise<Foundation & { readonly failed: Promise<string> | null }> {
   const { config, logger } = request;
-  const masterKey = await masterKeyOf(config);
+  requireSecureHosts(config.tiktok);
   const configured = config.database.url?.reveal();
+  if (configured === undefined || config.masterKey === null) await makeDataFolder(config.dataDir);
+  if (configured === undefined) refuseLostMasterKey(config);
+  const masterKey = await masterKeyOf(config);
   const { connectionString, failed } =
     configured === undefined
       ? await startPostgres(parts, request)
@@ -90,6 +97,8 @@ export async function openSharedFoundation(parts: Parts, request: FoundationRequ
       `\`tallylight ${command}\` works together with other processes and needs ${missing.join(' and ')}. To run everything in one process without servers: tallylight start`,
     );
   }
+  requireSecureHosts(config.tiktok);
+  if (config.masterKey === null) await makeDataFolder(config.dataDir);
   const masterKey = await masterKeyOf(config);
   const connectionString = config.database.url.reveal();
   await requireCurrentSchema({ connectionString, directory: MIGRATIONS_DIRECTORY });
@@ -106,6 +115,16 @@ export async function connectFoundation(parts: Parts, request: FoundationRequest
 /** The file of the master key when it is not configured. */
 export function masterKeyPath(config: Config): string {
   return join(config.dataDir, MASTER_KEY_FILE);
+}
+
+/** A new key would open nothing of what the data folder holds, and would stand in the place of the old one. */
+function refuseLostMasterKey(config: Config): void {
+  const keyPath = masterKeyPath(config);
+  if (config.masterKey !== null || existsSync(keyPath)) return;
+  if (!existsSync(join(config.dataDir, 'postgres', 'PG_VERSION'))) return;
+  throw new RefusedError(
+    `the master key file ${keyPath} is gone, and the database beside it needs it: put it back, or choose another data folder.`,
+  );
 }
 
 /** The configured master key, or the one in the data folder, which is made when there is none. */
@@ -155,22 +174,31 @@ async function startPostgres(
   return { connectionString: postgres.connectionString, failed };
 }
 
-function createBus(config: Config, logger: Logger, clock: Clock): EventBus | Promise<EventBus> {
+async function createBus(config: Config, logger: Logger, clock: Clock): Promise<EventBus> {
   const { redisUrl, keyPrefix, groupPrefix, shards } = config.bus;
   if (redisUrl === null) {
     const streamEventsMax = config.bus.streamEventsMax ?? LOCAL_STREAM_EVENTS_MAX;
     return createInProcessBus({ clock, logger, streamEventsMax });
   }
   const streamEventsMax = config.bus.streamEventsMax ?? REDIS_STREAM_EVENTS_MAX;
-  return createRedisBus({
-    url: redisUrl.reveal(),
-    keyPrefix,
-    groupPrefix,
-    shards,
-    streamEventsMax,
-    clock,
-    logger,
-  });
+  const url = redisUrl.reveal();
+  try {
+    return await createRedisBus({ url, keyPrefix, groupPrefix, shards, streamEventsMax, clock, logger });
+  } catch (error) {
+    if (!(error instanceof DependencyError)) throw error;
+    throw new DependencyError(
+      `${error.message} (${redisHosts(url)}): check that Redis runs there and that REDIS_URL has the right address and password.`,
+      { dependency: 'redis', retryable: error.retryable, cause: error },
+    );
+  }
+}
+
+/** The hosts in the URLs, without users and passwords. */
+function redisHosts(urls: string): string {
+  return urls
+    .split(',')
+    .map((url) => URL.parse(url.trim())?.host ?? '?')
+    .join(', ');
 }
 
 /** With an in-process bus a second process would see none of our events, and both would number them. */

@@ -24,6 +24,7 @@ export function generalHelp(commands: readonly Command[]): string {
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     '',
     'tallylight <command> --help tells more about one; tallylight --version names the version.',
+    'In a checkout, write `npm run tallylight --` for `tallylight`.',
     'Settings come from environment variables: see docs/configuration.md.',
     '',
     ...EXIT_CODE_LINES,

@@ -1,6 +1,7 @@
 import { startEmbeddedPostgres } from '../db/embedded/postgres.ts';
 import { migrate } from '../db/migrate.ts';
 import type { Command, CommandContext } from './command.ts';
+import { makeDataFolder } from './data-folder.ts';
 import { EXIT_CODES, type ExitCode } from './exit-code.ts';
 import { MIGRATIONS_DIRECTORY } from './foundation.ts';
 import { Parts } from './parts.ts';
@@ -24,6 +25,7 @@ export const migrateCommand: Command = {
 
 async function runMigrate({ config, logger, terminal }: CommandContext): Promise<ExitCode> {
   const parts = new Parts(logger);
+  if (config.database.url === null) await makeDataFolder(config.dataDir);
   try {
     const connectionString =
       config.database.url?.reveal() ??

@@ -24,7 +24,8 @@ export const replayCommand: Command = {
   description:
     'Sends the events of a stored session again, as a new session marked REPLAY: overlays and subscribers see them, totals do not\n' +
     'count them. With --file, a file of provider messages (.ndjson, one per line) is ingested the same way.\n' +
-    'A session is replayed by the Tallylight that runs; when none does, by this command itself. Ctrl-C cancels.',
+    'A session is replayed by the Tallylight that runs; when none does, by this command itself. A file is always ingested by\n' +
+    'this command itself: a Tallylight without DATABASE_URL must be stopped before. Ctrl-C cancels.',
   positionals: { min: 0, max: 1 },
   options: [
     {
@@ -136,7 +137,11 @@ async function replayFromFile(
       onProgress: ({ done, total }) => terminal.note(`ingested ${done} of ${total} messages`),
     },
   );
-  terminal.print(state === 'ENDED' ? `ingested ${messages} messages: done.` : 'cancelled.');
+  terminal.print(
+    state === 'ENDED'
+      ? `ingested ${messages} ${messages === 1 ? 'message' : 'messages'}: done.`
+      : 'cancelled.',
+  );
   return state === 'ENDED' ? EXIT_CODES.OK : EXIT_CODES.CANCELLED;
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,7 @@ describe('the command line', () => {
     [['replay'], 'name either a session, or --file and --channel.'],
     [['replay', 'abc'], '"abc" is not a session\'s id'],
     [['replay', `ses_${'0'.repeat(32)}`, '--speed', 'fast'], '--speed is "fast": it must be a number'],
+    [['simulate', '--rate', '-5'], '--rate needs a value.'],
     [['start', '@!'], 'A TikTok handle has 2 to 24'],
     [['start', '--scenario', 'calm'], '--scenario has "calm": it must be one of'],
     [['api'], '`tallylight api` works together with other processes and needs DATABASE_URL and REDIS_URL.'],
@@ -110,6 +111,50 @@ describe('the command line', () => {
     expect(notes.split('\n')).toHaveLength(1);
   });
 
+  it('refuses a data folder it cannot use, at once and in one sentence, with 3', async () => {
+    const file = join(folder, 'a-file');
+    await writeFile(file, '');
+    const unusable = [
+      [file, 'a file is in its place'],
+      [join(file, 'below'), 'a file is in its place'],
+      ...(process.platform === 'linux' ? [['/proc/tallylight', 'no folder can be made there']] : []),
+    ];
+    for (const [path = '', why = ''] of unusable) {
+      const { code, notes } = await typed(['migrate'], { TALLYLIGHT_DATA_DIR: path });
+      expect([code, notes]).toEqual([
+        3,
+        `tallylight: the data folder ${path} cannot be used: ${why}. Choose another one with TALLYLIGHT_DATA_DIR.`,
+      ]);
+    }
+  });
+
+  it('makes no new master key in the place of one that a database needs, and 3', async () => {
+    const dataDir = join(folder, 'keyless');
+    await mkdir(join(dataDir, 'postgres'), { recursive: true });
+    await writeFile(join(dataDir, 'postgres', 'PG_VERSION'), '18\n');
+    const { code, notes } = await typed(['start'], { TALLYLIGHT_DATA_DIR: dataDir });
+    expect(code).toBe(3);
+    expect(notes).toMatch(/\ntallylight: the master key file .*keyless.master\.key is gone, .*put it back/);
+    expect(await readdir(dataDir)).toEqual(['postgres']);
+  });
+
+  it('refuses a damaged master key and a sign service in the clear, before it starts anything, with 2', async () => {
+    const dataDir = join(folder, 'damaged');
+    await mkdir(dataDir);
+    await writeFile(join(dataDir, 'master.key'), 'AAAA\n', { mode: 0o600 });
+    const damaged = await typed(['start'], { TALLYLIGHT_DATA_DIR: dataDir });
+    expect([damaged.code, damaged.notes]).toEqual([
+      2,
+      `Tallylight is starting …\ntallylight: The master key in ${join(dataDir, 'master.key')} has 3 bytes: it must be 32 random bytes in base64.`,
+    ]);
+    const clear = await typed(['start', '@somebody'], { TIKTOK_SIGN_URL: 'http://sign.example' });
+    expect(clear.code).toBe(2);
+    expect(clear.notes.split('\n')).toEqual([
+      'Tallylight is starting …',
+      "tallylight: The sign server's address must start with https://, not http://.",
+    ]);
+  });
+
   it('says when the simulator cannot have its port, and 3', async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
@@ -138,6 +183,34 @@ describe('the command line', () => {
     const { code, out } = await typed(['doctor']);
     expect(code).toBe(1);
     expect(out).toContain('there is no master key');
+  });
+});
+
+describe('a server that is not as configured', () => {
+  it('is named: a missing database, no Redis, a schema from the future', async () => {
+    await using empty = await createEmptyDatabase(testDatabaseUrl());
+    const missing = await typed(['migrate'], { DATABASE_URL: `${empty.url}_missing` });
+    expect([missing.code, missing.notes]).toEqual([1, expect.stringContaining('has no database "')]);
+
+    const env = { DATABASE_URL: empty.url, REDIS_URL: 'redis://:secret@127.0.0.1:1' };
+    expect((await typed(['migrate'], env)).code).toBe(0);
+    const redis = await typed(['worker'], env);
+    expect([redis.code, redis.notes]).toEqual([
+      1,
+      'tallylight: Redis is out of reach (127.0.0.1:1): check that Redis runs there and that REDIS_URL has the right address and password.',
+    ]);
+
+    const client = new Client({ connectionString: empty.url });
+    await client.connect();
+    await client.query(`insert into schema_migration (name, checksum) select '9999_future.sql', checksum
+      from schema_migration limit 1`);
+    await client.end();
+    for (const command of ['migrate', 'api', 'start']) {
+      const { code, notes } = await typed([command], env);
+      expect([command, code]).toEqual([command, 3]);
+      expect(notes).toContain('9999_future.sql');
+      expect(notes).not.toContain('    at ');
+    }
   });
 });
 
@@ -181,5 +254,21 @@ describe('tallylight replay', () => {
     await writeFile(path, 'not json\n');
     const file = await typed(['replay', '--file', path, '--channel', '@nobody'], env);
     expect([file.code, file.notes]).toEqual([3, 'tallylight: there is no channel @nobody.']);
+
+    const client = new Client({ connectionString: empty.url });
+    await client.connect();
+    await client.query(
+      `insert into channel (id, provider, handle) values (gen_random_uuid(), 'TIKTOK', 'somebody')`,
+    );
+    const broken = await typed(['replay', '--file', path, '--channel', '@somebody'], env);
+    expect([broken.code, broken.notes]).toEqual([
+      3,
+      'tallylight: Line 1 of the fixture is no message: it is not a JSON object.',
+    ]);
+    const none = await typed(['replay', '--file', `${path}.gone`, '--channel', '@somebody'], env);
+    expect([none.code, none.notes]).toEqual([3, `tallylight: The fixture ${path}.gone cannot be read.`]);
+    const stored = await client.query('select from stream');
+    await client.end();
+    expect(stored.rowCount).toBe(0);
   });
 });

@@ -261,7 +261,7 @@ export const VARIABLES = {
     section: STORAGE,
     description:
       'Events the storage worker takes from the bus at a time, at most. It stores them 500 to a statement.',
-    defaultText: '2000',
+    defaultText: '4000',
     min: 1,
     max: 10_000,
   }),

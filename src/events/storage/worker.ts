@@ -22,7 +22,7 @@ import { STATEMENT_EVENTS_MAX, storePipelined } from './pipeline.ts';
 export const STORAGE_GROUP = 'storage';
 
 /** Events taken from the bus at a time: several statements' worth, so that one is made ready while another is under way. */
-const BATCH_EVENTS_MAX = 4 * STATEMENT_EVENTS_MAX;
+const BATCH_EVENTS_MAX = 8 * STATEMENT_EVENTS_MAX;
 /** How long to wait for a fuller batch, in milliseconds: what a lone event waits at most before it is stored. */
 const LINGER_MS = 20;
 /** Failures of one batch that are nobody's known fault, before its events are tried alone and then given up. */

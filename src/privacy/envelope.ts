@@ -1,9 +1,9 @@
-import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import type { SubjectId } from './context.ts';
+import { NONCE_BYTES, type NonceSource } from './nonces.ts';
 
 /** First byte of everything sealed: the format below. */
 const FORMAT = 1;
-const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEADER_BYTES = 1 + NONCE_BYTES;
 /** What sealing adds to the plaintext's length, in bytes. */
@@ -18,6 +18,7 @@ export interface DataKey {
    * 24 takes 23 µs with a Buffer (it tries whether that is a KeyObject by catching an exception).
    */
   readonly secret: KeyObject;
+  readonly nonces: NonceSource;
 }
 
 /** Sealed bytes that are not what was sealed under this key for this place: changed, moved, or another key's. */
@@ -31,7 +32,7 @@ export class SealBrokenError extends Error {
  * Layout: format (1 byte), nonce (12, random: good for 2^32 seals per key), ciphertext, tag (16).
  */
 export function seal(key: DataKey, context: string, plaintext: Buffer | string): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = key.nonces.next();
   const cipher = createCipheriv('aes-256-gcm', key.secret, nonce);
   cipher.setAAD(associatedData(key, context));
   const body = typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext);

@@ -7,6 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { SubjectId } from './context.ts';
 import { type DataKey, open, seal } from './envelope.ts';
 import { deriveKey, type MasterKey } from './master-key.ts';
+import { NonceSource } from './nonces.ts';
 
 const DATA_KEY_BYTES = 32;
 /** How long an unwrapped key may be used without asking the database whether it still exists, in milliseconds. */
@@ -26,6 +27,7 @@ export class WrongMasterKeyError extends UserError {
 export class KeyRing {
   readonly #deps: { readonly db: Kysely<Database>; readonly masterKey: MasterKey; readonly clock: Clock };
   readonly #wrappingKey: KeyObject;
+  readonly #nonces = new NonceSource();
   readonly #keysMax: number;
   /** In order of use, the longest unused first. */
   readonly #keys = new Map<SubjectId, { readonly key: DataKey; readonly readAt: number }>();
@@ -90,7 +92,7 @@ export class KeyRing {
     found: Map<SubjectId, DataKey>,
     tx: Transaction<Database> | undefined,
   ): Promise<void> {
-    const made = new Map([...missing].map((subjectId) => [subjectId, newDataKey(subjectId)]));
+    const made = new Map([...missing].map((subjectId) => [subjectId, this.#newKey(subjectId)]));
     const stored = await insertSubjectKeys(
       tx ?? this.#deps.db,
       [...made.values()].map((key) => this.#wrap(key)),
@@ -118,17 +120,17 @@ export class KeyRing {
   #unwrap(row: SubjectKeyRow): DataKey {
     if (row.masterKeyVersion !== this.#deps.masterKey.version) throw new WrongMasterKeyError();
     const secret = createSecretKey(open(this.#wrapper(row.subjectId), WRAP_CONTEXT, row.wrappedKey));
-    return { subjectId: row.subjectId, secret };
+    return { subjectId: row.subjectId, secret, nonces: this.#nonces };
+  }
+
+  #newKey(subjectId: SubjectId): DataKey {
+    return { subjectId, secret: createSecretKey(randomBytes(DATA_KEY_BYTES)), nonces: this.#nonces };
   }
 
   /** The wrapping key as the subject's: a wrapped key moved to another subject's row does not open. */
   #wrapper(subjectId: SubjectId): DataKey {
-    return { subjectId, secret: this.#wrappingKey };
+    return { subjectId, secret: this.#wrappingKey, nonces: this.#nonces };
   }
 }
 
 const WRAP_CONTEXT = 'subject_key.wrapped_key';
-
-function newDataKey(subjectId: SubjectId): DataKey {
-  return { subjectId, secret: createSecretKey(randomBytes(DATA_KEY_BYTES)) };
-}

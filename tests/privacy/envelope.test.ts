@@ -4,12 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { newId } from '../../src/lib/ids.ts';
 import { sealContext } from '../../src/privacy/context.ts';
 import { ENVELOPE_OVERHEAD_BYTES, open, SealBrokenError, seal } from '../../src/privacy/envelope.ts';
+import { NonceSource } from '../../src/privacy/nonces.ts';
 
 const alice = newId('member', 1);
 const bob = newId('member', 1);
 const bytes = randomBytes(32);
 const secret = createSecretKey(bytes);
-const key = { subjectId: alice, secret };
+const nonces = new NonceSource();
+const key = { subjectId: alice, secret, nonces };
 const context = sealContext.event('ab'.repeat(32));
 
 describe('seal and open', () => {
@@ -34,9 +36,9 @@ describe('seal and open', () => {
     const otherColumn = sealContext.profile(alice);
     expect(() => open(key, otherRow, sealed)).toThrow(SealBrokenError);
     expect(() => open(key, otherColumn, sealed)).toThrow(SealBrokenError);
-    expect(() => open({ subjectId: bob, secret }, context, sealed)).toThrow(SealBrokenError);
+    expect(() => open({ subjectId: bob, secret, nonces }, context, sealed)).toThrow(SealBrokenError);
     expect(() =>
-      open({ subjectId: alice, secret: createSecretKey(randomBytes(32)) }, context, sealed),
+      open({ subjectId: alice, secret: createSecretKey(randomBytes(32)), nonces }, context, sealed),
     ).toThrow(SealBrokenError);
   });
 
@@ -66,4 +68,12 @@ it('[T-I3] a data key does not show its bytes when it is printed or serialised',
   expect(shown).not.toContain(
     [...bytes.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
   );
+});
+
+describe('nonces', () => {
+  it('[T-I2] are never the same twice, over several draws from the system', () => {
+    const source = new NonceSource();
+    const seen = new Set(Array.from({ length: 5_000 }, () => source.next().toString('hex')));
+    expect(seen.size).toBe(5_000);
+  });
 });

@@ -20,7 +20,7 @@ export function startChild<Command, Report extends { readonly kind: string }>(
 ): BenchChild<Command, Report> {
   const child = fork(fileURLToPath(new URL(`../${file}`, import.meta.url)), args, {
     // As the scripts of package.json run the product.
-    execArgv: ['--max-semi-space-size=8'],
+    execArgv: ['--max-semi-space-size=16'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   return {

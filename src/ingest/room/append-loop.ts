@@ -11,7 +11,7 @@ import { mergeStateChanges } from '../normalise/normaliser-state.ts';
 import type { EventQueue } from './event-queue.ts';
 
 /** Events appended in one step: a step is atomic, and others wait for it. */
-const APPEND_EVENTS_MAX = 200;
+const APPEND_EVENTS_MAX = 500;
 
 /** Pauses while the bus is out of reach: short at first, because a restart of it takes a second or two. */
 const RETRY = { minMs: 50, maxMs: 2_000 };

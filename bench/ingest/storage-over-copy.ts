@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
@@ -120,7 +122,7 @@ async function prepareCopy({ client }: BenchDatabase): Promise<(afterSequence: n
     'create table copied (like event including defaults including constraints including indexes)',
   );
   // On the server's side: the bench's user is a superuser of a server on this machine.
-  const file = `/tmp/tallylight-bench-${process.pid}.copy`;
+  const file = join(tmpdir(), `tallylight-bench-${process.pid}.copy`);
   return async (afterSequence) => {
     await client.query(
       `copy (select * from event where sequence > ${afterSequence}) to '${file}' (format binary)`,

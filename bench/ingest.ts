@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { removeKeys } from '../tests/bus/redis-support.ts';
 import type { PipelineCommand, ReaderReport } from './ingest/connector-alone.ts';
 import type { FeedCommand, FeedReport } from './ingest/feed.ts';
 import { measureStorageOverCopy } from './ingest/storage-over-copy.ts';
@@ -17,6 +18,7 @@ const ROUNDS = quick ? 5 : 12;
 const MESSAGES_PER_ROUND = quick ? 16_000 : 30_000;
 const COMMIT_LOOK_MS = 10;
 const REDIS_URL = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
+const KEY_PREFIX = `bench${process.pid}`;
 
 interface Sample {
   readonly messagesPerSecond: number;
@@ -73,7 +75,7 @@ async function startPipeline(handle: string, hosts: readonly string[], redisUrl:
     `insert into channel (id, provider, handle) values (gen_random_uuid(), 'TIKTOK', $1)`,
     [handle],
   );
-  const reader: Reader = startChild('ingest/pipeline.ts', [...hosts, database.url, redisUrl]);
+  const reader: Reader = startChild('ingest/pipeline.ts', [...hosts, database.url, redisUrl, KEY_PREFIX]);
   await reader.next('CONNECTED');
   return { handle, reader, database };
 }
@@ -98,6 +100,7 @@ await interleave(1, contestants);
 const samples = await interleave(ROUNDS, contestants);
 for (const child of [connector, inProcess.reader, redis.reader]) await child.stop({ kind: 'STOP' });
 await feed.stop({ kind: 'STOP' });
+await removeKeys(REDIS_URL, KEY_PREFIX);
 const storage = await measureStorageOverCopy({ events: MESSAGES_PER_ROUND, rounds: quick ? 3 : 8 });
 
 const of = (name: string): readonly Sample[] => samples.get(name) ?? [];

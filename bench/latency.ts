@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { overlayKey } from '../src/auth/access-keys.ts';
 import { idFromUuid } from '../src/lib/ids.ts';
+import { removeKeys } from '../tests/bus/redis-support.ts';
 import { createInstallation } from '../tests/support/installation.ts';
 import { tallylight } from '../tests/support/tallylight-process.ts';
 import { waitFor } from '../tests/support/wait.ts';
@@ -22,6 +23,7 @@ const WARM_UP_SECONDS = quick ? 2 : 5;
 /** Short enough to repeat, long enough for the last event of a play to arrive. */
 const SETTLE_SECONDS = 0.5;
 const REDIS_URL = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
+const KEY_PREFIX = `bench${process.pid}`;
 
 const feed = startChild<PacedFeedCommand, PacedFeedReport>('latency/feed.ts', ['inprocess,redis']);
 const { webHost, signUrl } = await feed.next('READY');
@@ -81,10 +83,11 @@ async function liveChannel(database: Awaited<ReturnType<typeof createBenchDataba
 const inProcess = await measure('inprocess', {});
 const redis = await measure('redis', {
   REDIS_URL,
-  TALLYLIGHT_BUS_PREFIX: `bench${process.pid}`,
-  TALLYLIGHT_BUS_GROUP_PREFIX: `bench${process.pid}`,
+  TALLYLIGHT_BUS_PREFIX: KEY_PREFIX,
+  TALLYLIGHT_BUS_GROUP_PREFIX: KEY_PREFIX,
 });
 await feed.stop({ kind: 'STOP' });
+await removeKeys(REDIS_URL, KEY_PREFIX);
 
 const summary = (latencies: readonly number[]) => ({
   events: latencies.length,

@@ -15,7 +15,7 @@ import { watchProcessLoad } from '../support/process-load.ts';
 import type { PipelineCommand, ReaderReport } from './connector-alone.ts';
 
 /** The whole pipeline in one process: socket, normaliser, bus, storage. It differs from the product in its settings only. */
-const [webHost = '', signUrl = '', databaseUrl = '', redisUrl = ''] = process.argv.slice(2);
+const [webHost = '', signUrl = '', databaseUrl = '', redisUrl = '', keyPrefix = ''] = process.argv.slice(2);
 const clock = systemClock;
 const logger = createLogger('warn');
 const registry = new Registry();
@@ -32,8 +32,8 @@ const bus =
     ? createInProcessBus({ clock })
     : await createRedisBus({
         url: redisUrl,
-        keyPrefix: `bench${process.pid}`,
-        groupPrefix: `bench${process.pid}`,
+        keyPrefix,
+        groupPrefix: keyPrefix,
         shards: 4,
         streamEventsMax: 100_000,
         clock,

@@ -38,7 +38,7 @@ export async function createPgBossQueue(options: PgBossQueueOptions): Promise<Jo
     superviseIntervalSeconds: SUPERVISE_SECONDS,
     monitorIntervalSeconds: SUPERVISE_SECONDS,
   });
-  boss.on('error', (error) => options.logger.error({ err: error }, 'jobs.failed'));
+  boss.on('error', (error) => options.logger.error({ err: error, reason: error.message }, 'jobs.failed'));
   boss.on('warning', (warning) => options.logger.warn({ warning: warning.message }, 'jobs.warned'));
   await boss.start();
   return new PgBossQueue(boss, options.logger);

@@ -11,7 +11,7 @@ export const STATEMENT_EVENTS_MAX = 500;
 /**
  * Stores events statement by statement: while PostgreSQL works on one, the next is made ready, so that neither side waits
  * for the other. Statements follow each other, two are never under way. From the first that fails on, the rest is
- * stored one by one, events that are refused for their data apart.
+ * stored without looking ahead, and events that are refused for their data stand aside.
  */
 export async function storePipelined(
   deps: StoreDeps,
@@ -35,6 +35,7 @@ export async function storePipelined(
     stored += await inserting.done;
     return { stored, refused: [] };
   } catch {
+    // Whatever it was, storing the rest meets it again if it lasts, and knows what to do about it.
     await inserting.done.catch(() => undefined);
   }
   return storeRest(deps, events.slice(storedEvents), stored);

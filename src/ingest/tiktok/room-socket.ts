@@ -64,11 +64,7 @@ export async function openRoomSocket(
       resolve();
     });
   });
-  let tcp: Socket | undefined;
-  socket.once('upgrade', (response) => {
-    tcp = response.socket;
-  });
-  const simulated = await handshake(socket, client.signal, nowMs);
+  const { simulated, tcp } = await handshake(socket, client.signal, nowMs);
   socket.switchRooms(room.roomId);
   return {
     simulated,
@@ -98,15 +94,21 @@ async function createSocket(client: WebClient, room: SignedRoom): Promise<Webcas
   });
 }
 
-/** Resolves at the open socket, with whether the simulator is behind it. The socket is gone when this rejects. */
-function handshake(socket: WebcastSocket, signal: AbortSignal, nowMs: () => number): Promise<boolean> {
-  const opening = Promise.withResolvers<boolean>();
-  let simulated = false;
+/** What the answer to the upgrade told: the connection below the socket, and whether the simulator is behind it. */
+interface Upgrade {
+  readonly simulated: boolean;
+  readonly tcp: Socket | undefined;
+}
+
+/** Resolves at the open socket. The socket is gone when this rejects. */
+function handshake(socket: WebcastSocket, signal: AbortSignal, nowMs: () => number): Promise<Upgrade> {
+  const opening = Promise.withResolvers<Upgrade>();
+  let upgrade: Upgrade = { simulated: false, tcp: undefined };
   const onAbort = () => opening.reject(signal.reason);
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
   socket.once('upgrade', (response) => {
-    simulated = response.headers[SIMULATOR_HEADER] === '1';
+    upgrade = { simulated: response.headers[SIMULATOR_HEADER] === '1', tcp: response.socket };
   });
   socket.once('unexpected-response', (_request, response) => {
     const { 'retry-after': retryAfter, 'handshake-msg': message } = response.headers;
@@ -118,7 +120,7 @@ function handshake(socket: WebcastSocket, signal: AbortSignal, nowMs: () => numb
   socket.once('close', () => {
     opening.reject(new SourceError('NETWORK', 'The socket was closed while it opened.'));
   });
-  socket.once('open', () => opening.resolve(simulated));
+  socket.once('open', () => opening.resolve(upgrade));
   return opening.promise
     .catch((error: unknown) => {
       socket.terminate();

@@ -56,9 +56,33 @@ export interface Loaders {
   clear(): void;
 }
 
+/** How an operation came, and from where. Personal: never logged. */
+export interface RequestInfo {
+  /** The peer's address; behind a proxy that is trusted, the one it names. Null when unknown. */
+  readonly address: string | null;
+  readonly userAgent: string | null;
+  readonly origin: string | null;
+  readonly transport: 'HTTP' | 'WS';
+}
+
+/** The cookies that an answer by HTTP may set. */
+export interface Cookies {
+  /** All that the request brought, by name. */
+  read(name: string): string | null;
+  /** `value` null takes the cookie away. Always `__Host-`, HttpOnly, Secure, SameSite=Strict. */
+  set(name: CookieName, value: string | null, maxAgeSeconds: number): void;
+}
+
+/** Our cookies. Browsers accept `__Host-` only with Secure, Path=/ and no Domain. */
+export const COOKIE_NAMES = ['__Host-tl_session', '__Host-tl_device', '__Host-tl_oidc'] as const;
+export type CookieName = (typeof COOKIE_NAMES)[number];
+
 /** What every resolver gets. */
 export interface AppContext {
   readonly viewer: Viewer;
+  readonly request: RequestInfo;
+  /** Null over WebSocket and once an answer has begun: nothing can be set there. */
+  readonly cookies: Cookies | null;
   /** Named in errors and logs. */
   readonly requestId: string;
   /** Names the socket, or the request when there is none. */

@@ -63,7 +63,7 @@ const PARTS: readonly Part[] = [
   {
     name: 'schema',
     paths: ['src/schema/'],
-    imports: ['resolvers', 'context', 'contract', 'page'],
+    imports: ['resolvers', 'context', 'contract', 'page', 'auth'],
     types: [...DOMAIN, 'db'],
   },
   {

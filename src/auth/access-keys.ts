@@ -7,19 +7,17 @@ import type { Database } from '../db/connect.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type AccessKeyId, type ChannelId, newId } from '../lib/ids.ts';
 import { deriveKey, type MasterKey } from '../privacy/master-key.ts';
-import type { Viewer } from './viewer.ts';
-
-/** The bus topic on which a change of valid keys is told to every process. The payload says nothing. */
-export const ACCESS_KEYS_TOPIC = 'access-keys';
+import { notifyAccessChanged } from './access-topic.ts';
+import type { Operator, OverlayViewer } from './viewer.ts';
 
 /** 256 bits in base64url behind the prefix. Anything else is not looked up. */
 const KEY_PATTERN = /^tl[ko]_[A-Za-z0-9_-]{43}$/;
 
 /**
- * The owner's key: `tlk_` and 256 bits in base64url, always the same for a master key, so it can be shown again.
+ * The operator's key: `tlk_` and 256 bits in base64url, always the same for a master key, so it can be shown again.
  * It opens everything: treat it like a password.
  */
-export function ownerKey(master: MasterKey): string {
+export function operatorKey(master: MasterKey): string {
   return `tlk_${deriveKey(master, 'access key: owner').toString('base64url')}`;
 }
 
@@ -48,7 +46,7 @@ export async function ensureAccessKeys(deps: {
       channelId: channel.id as ChannelId | null,
       key: overlayKey(deps.masterKey, channel.id, channel.overlayKeyVersion),
     }));
-    keys.push({ channelId: null, key: ownerKey(deps.masterKey) });
+    keys.push({ channelId: null, key: operatorKey(deps.masterKey) });
     await replaceAccessKeys(
       tx,
       keys.map(({ channelId, key }) => ({
@@ -90,7 +88,7 @@ export async function rotateOverlayKey(
     return raised;
   });
   if (version === undefined) return false;
-  await deps.bus.notify(ACCESS_KEYS_TOPIC, '');
+  await notifyAccessChanged(deps.bus, null);
   return true;
 }
 
@@ -98,12 +96,12 @@ export async function rotateOverlayKey(
 export async function authenticate(
   deps: { readonly db: Kysely<Database> },
   key: string,
-): Promise<Viewer | null> {
+): Promise<Operator | OverlayViewer | null> {
   if (!KEY_PATTERN.test(key)) return null;
   const hash = hashOf(key);
   const row = await selectAccessKeyByHash(deps.db, hash);
   if (row === undefined || !timingSafeEqual(row.keyHash, hash)) return null;
-  if (row.channelId === null) return { kind: 'OWNER', accessKeyId: row.id };
+  if (row.channelId === null) return { kind: 'OPERATOR', accessKeyId: row.id };
   return { kind: 'OVERLAY', accessKeyId: row.id, channelId: row.channelId };
 }
 

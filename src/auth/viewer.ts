@@ -1,14 +1,90 @@
-import type { AccessKeyId, ChannelId } from '../lib/ids.ts';
+import type { AccessKeyId, ChannelId, ClientId, ClientKeyId, Id, SignInId, UserId } from '../lib/ids.ts';
 
-/**
- * Who is asking. Until accounts exist there are two: the owner of the installation, and an overlay, which may watch
- * one channel and nothing else.
- */
-export type Viewer =
-  | { readonly kind: 'OWNER'; readonly accessKeyId: AccessKeyId }
-  | { readonly kind: 'OVERLAY'; readonly accessKeyId: AccessKeyId; readonly channelId: ChannelId };
+/** What somebody is on the whole installation. */
+export const PLATFORM_ROLES = ['USER', 'ADMIN', 'COMPLIANCE'] as const;
+export type PlatformRole = (typeof PLATFORM_ROLES)[number];
 
-/** Whether anything of this channel may be shown to the viewer. What may not be shown reads as not existing. */
-export function canSeeChannel(viewer: Viewer, channelId: ChannelId): boolean {
-  return viewer.kind === 'OWNER' || viewer.channelId === channelId;
+/** What somebody is in a channel, the most powerful first. */
+export const CHANNEL_ROLES = ['OWNER', 'MODERATOR', 'VIEWER'] as const;
+export type ChannelRole = (typeof CHANNEL_ROLES)[number];
+
+/** What an integrator's key may be good for. */
+export const CLIENT_SCOPES = [
+  'EVENTS_READ',
+  'EVENTS_PII',
+  'HISTORY_READ',
+  'ANALYTICS_READ',
+  'RULES_READ',
+  'RULES_WRITE',
+] as const;
+export type ClientScope = (typeof CLIENT_SCOPES)[number];
+
+/** Nobody we know: may sign up and sign in. */
+export interface Anonymous {
+  readonly kind: 'ANONYMOUS';
+}
+
+/** Holds the key derived from the master key: acts as OWNER of every channel, and is no administrator. */
+export interface Operator {
+  readonly kind: 'OPERATOR';
+  readonly accessKeyId: AccessKeyId;
+}
+
+/** A channel's page in OBS. */
+export interface OverlayViewer {
+  readonly kind: 'OVERLAY';
+  readonly accessKeyId: AccessKeyId;
+  readonly channelId: ChannelId;
+}
+
+/** A second factor: not asked for, shown in this sign-in, or still owed. Who owes it may only see to their own account. */
+export type MfaState = 'NOT_REQUIRED' | 'DONE' | 'MISSING';
+
+/** By what a user is known: a sign-in of the browser, or a family of tokens. */
+export type UserCredential =
+  | { readonly kind: 'SESSION'; readonly id: SignInId }
+  | { readonly kind: 'TOKEN'; readonly id: Id<'tokenFamily'> | SignInId; readonly expiresAtMs: number };
+
+/** Somebody signed in. */
+export interface SignedInUser {
+  readonly kind: 'USER';
+  readonly userId: UserId;
+  readonly platformRole: PlatformRole;
+  readonly emailVerified: boolean;
+  readonly credential: UserCredential;
+  readonly mfa: MfaState;
+  /** Until when a factor counts as freshly shown, for what is dangerous, in milliseconds; null: it does not. */
+  readonly freshUntilMs: number | null;
+  readonly memberships: ReadonlyMap<ChannelId, ChannelRole>;
+  /** Channels that staff may look into for a reason that was logged. */
+  readonly staffAccess: ReadonlySet<ChannelId>;
+}
+
+/** An integrator's application, by one of its keys. */
+export interface ClientViewer {
+  readonly kind: 'CLIENT';
+  readonly clientId: ClientId;
+  readonly keyId: ClientKeyId;
+  readonly channelId: ChannelId;
+  readonly scopes: ReadonlySet<ClientScope>;
+}
+
+/** Who is asking. */
+export type Viewer = Anonymous | Operator | OverlayViewer | SignedInUser | ClientViewer;
+
+export const ANONYMOUS: Anonymous = Object.freeze({ kind: 'ANONYMOUS' });
+
+/** Names the credential that a viewer came with, in this process: what caps and quotas count by. Null for nobody. */
+export function credentialKey(viewer: Viewer): string | null {
+  switch (viewer.kind) {
+    case 'ANONYMOUS':
+      return null;
+    case 'OPERATOR':
+    case 'OVERLAY':
+      return viewer.accessKeyId;
+    case 'CLIENT':
+      return viewer.keyId;
+    case 'USER':
+      return viewer.userId;
+  }
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { ownerKey } from '../auth/access-keys.ts';
+import { operatorKey } from '../auth/access-keys.ts';
 import type { Config } from '../config/config.ts';
 import { RefusedError } from './exit-code.ts';
 import { masterKeyOf, masterKeyPath } from './foundation.ts';
@@ -9,7 +9,7 @@ import { apiUrl } from './urls.ts';
 /** How long the API may take for one answer, in milliseconds. A look at one channel takes up to 8 s. */
 const ANSWER_MS = 20_000;
 
-/** The API of a Tallylight that runs on this machine, with the owner's key. */
+/** The API of a Tallylight that runs on this machine, with the operator's key. */
 export interface ApiClient {
   readonly url: string;
   /**
@@ -39,7 +39,7 @@ export class NoApiError extends Error {
 /** A client for the API on the configured port. Null when there is no master key yet, so nothing was ever started here. */
 export async function createApiClient(config: Config): Promise<ApiClient | null> {
   if (config.masterKey === null && !existsSync(masterKeyPath(config))) return null;
-  const key = ownerKey(await masterKeyOf(config));
+  const key = operatorKey(await masterKeyOf(config));
   const url = apiUrl(config);
   return {
     url,

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { overlayKey, ownerKey } from '../auth/access-keys.ts';
+import { operatorKey, overlayKey } from '../auth/access-keys.ts';
 import type { ChannelRow } from '../db/channel.ts';
 import { parseHandle } from '../ingest/handle.ts';
 import { connectChannel, disconnectChannel, findChannel, listChannels } from '../live/channels.ts';
@@ -118,7 +118,7 @@ async function printAddresses(
   const lines: [string, string][] = [
     ...overlays,
     ['GraphQL', `${url}/graphql`],
-    ['Owner key', ownerKey(masterKey)],
+    ['Operator key', operatorKey(masterKey)],
     ['Health', `${url}/healthz`],
     ['Data folder', resolve(config.dataDir)],
   ];

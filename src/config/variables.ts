@@ -98,7 +98,7 @@ export const VARIABLES = {
   TALLYLIGHT_METRICS_TOKEN: secretText({
     section: API,
     description:
-      'Bearer token that opens /metrics beside the owner key, so that a scraper needs nothing more.',
+      'Bearer token that opens /metrics beside the operator key, so that a scraper needs nothing more.',
     defaultText: null,
     allowed: TOKEN_ALLOWED,
     pattern: TOKEN_PATTERN,

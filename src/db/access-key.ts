@@ -5,8 +5,8 @@ import type { Database } from './connect.ts';
 /** A key that opens the API and is not revoked. */
 export interface AccessKeyRow {
   readonly id: AccessKeyId;
-  readonly kind: 'OWNER' | 'OVERLAY';
-  /** Null for the owner's key. */
+  readonly kind: 'OPERATOR' | 'OVERLAY';
+  /** Null for the operator's key. */
   readonly channelId: ChannelId | null;
   /** sha256 of the key, 32 bytes. */
   readonly keyHash: Buffer;
@@ -19,7 +19,7 @@ export async function selectAccessKeyByHash(
 ): Promise<AccessKeyRow | undefined> {
   const result = await sql<{
     id: string;
-    kind: 'OWNER' | 'OVERLAY';
+    kind: 'OPERATOR' | 'OVERLAY';
     channel_id: string | null;
     key_hash: Buffer;
   }>`
@@ -48,7 +48,7 @@ export async function selectValidAccessKeys(
   return new Set(result.rows.map((row) => idFromUuid('accessKey', row.id)));
 }
 
-/** The key to be valid for a scope: the owner (no channel) or one channel's overlays. */
+/** The key to be valid for a scope: the operator (no channel) or one channel's overlays. */
 export interface ValidKey {
   readonly id: AccessKeyId;
   readonly channelId: ChannelId | null;
@@ -69,7 +69,7 @@ export async function replaceAccessKeys(
   await sql`
     /* insertAccessKeys */
     insert into access_key (id, kind, channel_id, key_hash)
-    select id, case when channel_id is null then 'OWNER' else 'OVERLAY' end, channel_id, key_hash
+    select id, case when channel_id is null then 'OPERATOR' else 'OVERLAY' end, channel_id, key_hash
     from unnest(${sorted.map((key) => uuidFromId(key.id))}::uuid[], ${channels}::uuid[], ${hashes}::bytea[])
       as wanted (id, channel_id, key_hash)
     on conflict (key_hash) do update set revoked_at = null where access_key.revoked_at is not null

@@ -1,10 +1,11 @@
 import { type Kysely, sql } from 'kysely';
-import { type ChannelId, type MemberId, uuidFromId } from '../lib/ids.ts';
+import { uuidFromId } from '../lib/ids.ts';
+import type { SubjectId } from '../privacy/context.ts';
 import type { Database } from './connect.ts';
 
 /** A subject's data key as stored: wrapped by the master key of that version. */
 export interface SubjectKeyRow {
-  readonly subjectId: MemberId | ChannelId;
+  readonly subjectId: SubjectId;
   readonly wrappedKey: Buffer;
   readonly masterKeyVersion: number;
 }
@@ -12,7 +13,7 @@ export interface SubjectKeyRow {
 /** The keys of these subjects; who has none is left out. */
 export async function selectSubjectKeys(
   db: Kysely<Database>,
-  subjectIds: readonly (MemberId | ChannelId)[],
+  subjectIds: readonly SubjectId[],
 ): Promise<readonly SubjectKeyRow[]> {
   const byUuid = new Map(subjectIds.map((id) => [uuidFromId(id), id]));
   const result = await sql<{ subject_id: string; wrapped_key: Buffer; master_key_version: number }>`
@@ -33,7 +34,7 @@ export async function selectSubjectKeys(
 export async function insertSubjectKeys(
   db: Kysely<Database>,
   rows: readonly SubjectKeyRow[],
-): Promise<ReadonlySet<MemberId | ChannelId>> {
+): Promise<ReadonlySet<SubjectId>> {
   const byUuid = new Map(rows.map((row) => [uuidFromId(row.subjectId), row.subjectId]));
   const result = await sql<{ subject_id: string }>`
     /* insertSubjectKeys */
@@ -52,7 +53,7 @@ export async function insertSubjectKeys(
 /** Destroys keys: what they sealed can never be read again. */
 export async function deleteSubjectKeys(
   db: Kysely<Database>,
-  subjectIds: readonly (MemberId | ChannelId)[],
+  subjectIds: readonly SubjectId[],
 ): Promise<void> {
   await sql`/* deleteSubjectKeys */ delete from subject_key where subject_id = any(${subjectIds.map(uuidFromId)}::uuid[])`.execute(
     db,

@@ -34,6 +34,19 @@ export interface AccessKey {
   revoked_at: Timestamp | null;
 }
 
+export interface AppUser {
+  created_at: Generated<Timestamp>;
+  deleted_at: Timestamp | null;
+  disabled_at: Timestamp | null;
+  display_name: Buffer | null;
+  email: Buffer | null;
+  email_hash: Buffer | null;
+  email_verified_at: Timestamp | null;
+  id: string;
+  password_hash: string | null;
+  platform_role: Generated<string>;
+}
+
 export interface AudienceMember {
   channel_id: string;
   first_seen_at: Timestamp;
@@ -69,6 +82,13 @@ export interface ChannelConnection {
   since: Timestamp;
   state: string;
   updated_at: Timestamp;
+}
+
+export interface ChannelMember {
+  channel_id: string;
+  created_at: Generated<Timestamp>;
+  role: string;
+  user_id: string;
 }
 
 export interface ChannelSequence {
@@ -214,11 +234,26 @@ export interface SubjectKey {
   wrapped_key: Buffer;
 }
 
+export interface UserSession {
+  absolute_expires_at: Timestamp;
+  address: Buffer | null;
+  created_at: Timestamp;
+  expires_at: Timestamp;
+  id: string;
+  last_seen_at: Timestamp;
+  mfa_at: Timestamp | null;
+  token_hash: Buffer;
+  user_agent: Buffer | null;
+  user_id: string;
+}
+
 export interface DB {
   access_key: AccessKey;
+  app_user: AppUser;
   audience_member: AudienceMember;
   channel: Channel;
   channel_connection: ChannelConnection;
+  channel_member: ChannelMember;
   channel_sequence: ChannelSequence;
   event: Event;
   gift_catalogue: GiftCatalogue;
@@ -232,4 +267,5 @@ export interface DB {
   stream_minute: StreamMinute;
   stream_total: StreamTotal;
   subject_key: SubjectKey;
+  user_session: UserSession;
 }

@@ -12,6 +12,18 @@ export const ID_PREFIXES = {
   member: 'mem',
   gap: 'gap',
   accessKey: 'key',
+  user: 'usr',
+  signIn: 'sig',
+  client: 'cli',
+  clientKey: 'ckt',
+  invitation: 'inv',
+  passkey: 'psk',
+  tokenFamily: 'tkf',
+  manifest: 'man',
+  auditEntry: 'aud',
+  externalIdentity: 'xid',
+  staffAccess: 'sta',
+  mail: 'mai',
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 
@@ -23,6 +35,10 @@ export type SessionId = Id<'session'>;
 export type MemberId = Id<'member'>;
 export type GapId = Id<'gap'>;
 export type AccessKeyId = Id<'accessKey'>;
+export type UserId = Id<'user'>;
+export type SignInId = Id<'signIn'>;
+export type ClientId = Id<'client'>;
+export type ClientKeyId = Id<'clientKey'>;
 
 const ID_PATTERN = /^([a-z]{3})_([0-9a-f]{32})$/;
 

@@ -1,7 +1,7 @@
-import type { ChannelId, MemberId } from '../lib/ids.ts';
+import type { ChannelId, MemberId, UserId } from '../lib/ids.ts';
 
-/** Whose key seals a value: an audience member's, or a channel's for data about nobody in particular. */
-export type SubjectId = MemberId | ChannelId;
+/** Whose key seals a value: an audience member's, a user's, or a channel's for data about nobody in particular. */
+export type SubjectId = MemberId | ChannelId | UserId;
 
 /**
  * The contexts of `seal` and `open`: one per encrypted column, naming the row. The subject is bound by the key itself.
@@ -17,4 +17,8 @@ export const sealContext = {
     `member_handle.handle\n${memberId}\n${handleHash.toString('hex')}`,
   /** `channel.sign_key`. */
   signKey: (channelId: ChannelId): string => `channel.sign_key\n${channelId}`,
+  /** `app_user.email`. */
+  userEmail: (userId: UserId): string => `app_user.email\n${userId}`,
+  /** `app_user.display_name`. */
+  userName: (userId: UserId): string => `app_user.display_name\n${userId}`,
 } as const;

@@ -1,5 +1,5 @@
 import { overlayKey } from '../auth/access-keys.ts';
-import { canSeeChannel } from '../auth/viewer.ts';
+import { mayInChannel } from '../auth/permissions.ts';
 import type { AppContext } from '../context.ts';
 import type { ChannelRow } from '../db/channel.ts';
 import type { StreamRow } from '../db/stream.ts';
@@ -17,7 +17,9 @@ export async function queryChannel(
   ctx: AppContext,
 ): Promise<ChannelRow | null> {
   const id = parseId('channel', args.id);
-  return id === undefined || !canSeeChannel(ctx.viewer, id) ? null : ctx.loaders.channels.load(id);
+  return id === undefined || !mayInChannel(ctx.viewer, id, 'CHANNEL_VIEW')
+    ? null
+    : ctx.loaders.channels.load(id);
 }
 
 export function queryChannelByHandle(

@@ -1,4 +1,4 @@
-import { canSeeChannel } from '../auth/viewer.ts';
+import { mayInChannel } from '../auth/permissions.ts';
 import type { Delivery } from '../bus/port.ts';
 import type { AppContext } from '../context.ts';
 import type { ChannelRow } from '../db/channel.ts';
@@ -82,7 +82,7 @@ export function streamUpdateStream(
 /** @throws ChannelNotFoundError, the same for a channel that is not there and one that may not be seen */
 async function visibleChannel(text: string, ctx: AppContext): Promise<ChannelId> {
   const id = parseId('channel', text);
-  if (id === undefined || !canSeeChannel(ctx.viewer, id)) throw new ChannelNotFoundError();
+  if (id === undefined || !mayInChannel(ctx.viewer, id, 'LIVE_READ')) throw new ChannelNotFoundError();
   if ((await ctx.loaders.channels.load(id)) === null) throw new ChannelNotFoundError();
   return id;
 }
@@ -108,7 +108,7 @@ async function wishOf(
 /** The member's id at the provider, by which live events name them; nobody's for a member who may not be seen. */
 async function userIdOf(memberId: string, channelId: ChannelId, ctx: AppContext): Promise<string> {
   const id = parseId('member', memberId);
-  if (id === undefined || ctx.viewer.kind !== 'OWNER') return NOBODY;
+  if (id === undefined || !mayInChannel(ctx.viewer, channelId, 'PII_READ')) return NOBODY;
   const member = await ctx.loaders.members.load(id);
   return member?.channelId === channelId ? member.user.userId : NOBODY;
 }

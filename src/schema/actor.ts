@@ -1,7 +1,8 @@
 import { actorMember, type EventActor } from '../resolvers/actor.ts';
-import { builder, OWNER, VIEWER } from './builder.ts';
+import { builder } from './builder.ts';
 import { FollowRoleEnum } from './event-enums.ts';
 import { Member } from './refs.ts';
+import { OPERATOR, VIEWER } from './scopes.ts';
 
 /** What overlays may put on screen, and, for the owner, who it is. */
 export const Actor = builder.objectRef<EventActor>('EventActor').implement({
@@ -17,7 +18,7 @@ export const Actor = builder.objectRef<EventActor>('EventActor').implement({
       resolve: ({ user }) => user.displayName,
     }),
     handle: t.string({
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'The handle, without `@`. Personal, and nothing that an overlay shows.',
       resolve: ({ user }) => user.uniqueId,
     }),
@@ -44,14 +45,14 @@ export const Actor = builder.objectRef<EventActor>('EventActor').implement({
       resolve: ({ user }) => user.teamMemberLevel,
     }),
     externalId: t.string({
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: "The provider's id of the person. Personal.",
       resolve: ({ user }) => user.userId,
     }),
     member: t.field({
       type: Member,
       nullable: true,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'The person in this channel. Null while their first event is still being stored.',
       resolve: actorMember,
     }),

@@ -1,15 +1,16 @@
 import type { SeenHandle } from '../live/audience.ts';
 import { memberAlias, memberChannel, memberHandles } from '../resolvers/audience-member.ts';
 import { memberEvents } from '../resolvers/history.ts';
-import { builder, OWNER } from './builder.ts';
+import { builder } from './builder.ts';
 import { connectionCost, pageArguments } from './connection.ts';
 import { EventConnection, eventArguments } from './event-connection.ts';
 import { FollowRoleEnum } from './event-enums.ts';
 import { Channel, Member } from './refs.ts';
+import { OPERATOR } from './scopes.ts';
 
 const MemberHandle = builder.objectRef<SeenHandle>('MemberHandle').implement({
   description: 'A handle an audience member was seen with.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   fields: (t) => ({
     handle: t.exposeString('handle', { description: 'The handle, without `@`. Personal.' }),
     firstSeenAt: t.expose('firstSeenAt', { type: 'DateTime', description: 'When it was first seen.' }),
@@ -21,15 +22,15 @@ const MemberHandleConnection = builder.connectionObject(
     type: MemberHandle,
     name: 'MemberHandleConnection',
     description: 'A page of handles.',
-    authScopes: OWNER,
+    authScopes: OPERATOR,
   },
-  { name: 'MemberHandleEdge', description: 'A handle on its page.', authScopes: OWNER },
+  { name: 'MemberHandleEdge', description: 'A handle on its page.', authScopes: OPERATOR },
 );
 
 Member.implement({
   description:
     "A viewer known from a channel's events: a data subject. The same person is another member in another channel.",
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Opaque, prefixed `mem_`. Random: says nothing about the person.' }),

@@ -1,6 +1,7 @@
 import type { BattleParticipant } from '../events/unified-event.ts';
-import { builder, OWNER, VIEWER } from './builder.ts';
+import { builder } from './builder.ts';
 import { eventTypeOptions, eventTypeRef } from './event-type.ts';
+import { OPERATOR, VIEWER } from './scopes.ts';
 
 const BattleStatusEnum = builder.enumType('BattleStatus', {
   description: 'How far a battle is.',
@@ -18,7 +19,7 @@ const Participant = builder.objectRef<BattleParticipant>('BattleParticipant').im
     displayName: t.exposeString('displayName', { description: 'The name they show. Personal.' }),
     score: t.expose('score', { type: 'Count', description: 'The score so far.' }),
     externalId: t.exposeString('userId', {
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: "The provider's id of the streamer. Personal.",
     }),
   }),

@@ -1,18 +1,13 @@
 import SchemaBuilder from '@pothos/core';
 import ComplexityPlugin from '@pothos/plugin-complexity';
 import RelayPlugin from '@pothos/plugin-relay';
-import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth';
 import { GraphQLError, getNamedType, isLeafType } from 'graphql';
+import { mayOnPlatform } from '../auth/permissions.ts';
+import type { Viewer } from '../auth/viewer.ts';
 import type { AppContext } from '../context.ts';
 import { type Node, nodeTypename } from '../resolvers/node.ts';
-
-/** What a type or field may demand of the viewer. */
-interface Scopes {
-  /** The owner of the installation. */
-  owner: boolean;
-  /** Anybody with a valid key: the owner, and overlays for their own channel. */
-  viewer: boolean;
-}
+import { type Scopes, VIEWER } from './scopes.ts';
 
 interface Types {
   Context: AppContext;
@@ -29,10 +24,6 @@ interface Types {
   };
 }
 
-/** What an owner alone may see, and what every key may. Constant objects: scope-auth remembers their outcome by identity. */
-export const OWNER = Object.freeze({ owner: true });
-export const VIEWER = Object.freeze({ viewer: true });
-
 /**
  * The schema's builder. Fields are non-null unless said; every type must declare its scopes (`schema/index.ts` refuses to
  * build otherwise); leaves cost nothing, everything else one point and what is below it.
@@ -41,9 +32,9 @@ export const builder = new SchemaBuilder<Types>({
   plugins: [ScopeAuthPlugin, RelayPlugin, ComplexityPlugin],
   defaultFieldNullability: false,
   scopeAuth: {
-    authScopes: ({ viewer }) => ({ owner: viewer.kind === 'OWNER', viewer: true }),
+    authScopes: scopesOf,
     authorizeOnSubscribe: true,
-    unauthorizedError: () => forbidden(),
+    unauthorizedError: (_parent, { viewer }, _info, { failure }) => refusalOf(viewer, failure),
   },
   complexity: {
     // The cost is computed once per operation, with its variables, before anything runs. @see server/operation-cost.ts
@@ -85,8 +76,43 @@ export const builder = new SchemaBuilder<Types>({
   },
 });
 
-function forbidden(): GraphQLError {
-  return new GraphQLError('This key may not read that.', { extensions: { code: 'FORBIDDEN' } });
+/** What the asker has of each scope. */
+function scopesOf({ viewer, services }: AppContext) {
+  const isUser = viewer.kind === 'USER';
+  const owesFactor = isUser && viewer.mfa === 'MISSING';
+  return {
+    anybody: true,
+    signedIn: isUser,
+    user: isUser && !owesFactor,
+    viewer: viewer.kind !== 'ANONYMOUS' && !owesFactor,
+    operator: viewer.kind === 'OPERATOR',
+    platform: (permission: Scopes['platform']) => mayOnPlatform(viewer, permission),
+    // Only people can show a factor; a key is as fresh as it gets.
+    fresh: () => !isUser || (viewer.freshUntilMs ?? 0) > services.clock.nowMs(),
+  };
+}
+
+/** Why it was refused, in the order in which the asker can do something about it. */
+function refusalOf(viewer: Viewer, failure: AuthFailure): GraphQLError {
+  if (viewer.kind === 'ANONYMOUS') return refusal('UNAUTHENTICATED', 'Sign in, or send a valid key.');
+  if (viewer.kind === 'USER' && viewer.mfa === 'MISSING')
+    return refusal('MFA_REQUIRED', 'Show your second factor first, or set one up.');
+  const failed = failedScopes(failure);
+  if (failed.length > 0 && failed.every((scope) => scope === 'fresh'))
+    return refusal(
+      'STEP_UP_REQUIRED',
+      'Show a factor again: this needs one shown within the last 5 minutes.',
+    );
+  return refusal('FORBIDDEN', 'You may not do or read that.');
+}
+
+function failedScopes(failure: AuthFailure): readonly string[] {
+  if ('failures' in failure) return failure.failures.flatMap(failedScopes);
+  return 'scope' in failure ? [failure.scope] : ['function'];
+}
+
+function refusal(code: string, message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code } });
 }
 
 builder.queryType({ description: 'What can be read.' });

@@ -3,8 +3,9 @@ import type { ChannelNotFoundError } from '../live/channels.ts';
 import { channelOverlayUrl } from '../resolvers/channel.ts';
 import { channelConnect, channelDisconnect, overlayKeyRotate } from '../resolvers/channel-mutation.ts';
 import type { Refused } from '../resolvers/refusal.ts';
-import { builder, OWNER } from './builder.ts';
+import { builder } from './builder.ts';
 import { Channel } from './refs.ts';
+import { OPERATOR } from './scopes.ts';
 import { InvalidInput, resultTypename, UserErrorInterface } from './user-error.ts';
 
 interface ChannelPayload {
@@ -13,7 +14,7 @@ interface ChannelPayload {
 
 const ChannelNotFound = builder.objectRef<Refused<ChannelNotFoundError>>('ChannelNotFoundError').implement({
   description: 'There is no such channel.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   interfaces: [UserErrorInterface],
 });
 
@@ -29,7 +30,7 @@ const ChannelConnectInput = builder.inputType('ChannelConnectInput', {
 
 const ChannelConnectPayload = builder.objectRef<ChannelPayload>('ChannelConnectPayload').implement({
   description: 'The channel is wanted. Watch `connection` for how it goes.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   fields: (t) => ({
     channel: t.expose('channel', { type: Channel, description: 'The channel, new or known before.' }),
   }),
@@ -48,7 +49,7 @@ const ChannelDisconnectInput = builder.inputType('ChannelDisconnectInput', {
 
 const ChannelDisconnectPayload = builder.objectRef<ChannelPayload>('ChannelDisconnectPayload').implement({
   description: 'The channel is not wanted any more. What is stored stays.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   fields: (t) => ({ channel: t.expose('channel', { type: Channel, description: 'The channel.' }) }),
 });
 
@@ -65,7 +66,7 @@ const OverlayKeyRotateInput = builder.inputType('OverlayKeyRotateInput', {
 
 const OverlayKeyRotatePayload = builder.objectRef<ChannelPayload>('OverlayKeyRotatePayload').implement({
   description: 'The overlay key is another one. Overlays with the old one are cut off within 5 s.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   fields: (t) => ({
     channel: t.expose('channel', { type: Channel, description: 'The channel.' }),
     overlayUrl: t.string({
@@ -84,7 +85,7 @@ const OverlayKeyRotateResult = builder.unionType('OverlayKeyRotateResult', {
 builder.mutationFields((t) => ({
   channelConnect: t.field({
     type: ChannelConnectResult,
-    authScopes: OWNER,
+    authScopes: OPERATOR,
     args: { input: t.arg({ type: ChannelConnectInput, required: true, description: 'Which streamer.' }) },
     description:
       'Connects to a streamer, and stays so: whenever they are live. Doing it again changes nothing.',
@@ -92,14 +93,14 @@ builder.mutationFields((t) => ({
   }),
   channelDisconnect: t.field({
     type: ChannelDisconnectResult,
-    authScopes: OWNER,
+    authScopes: OPERATOR,
     args: { input: t.arg({ type: ChannelDisconnectInput, required: true, description: 'Which channel.' }) },
     description: 'Disconnects a channel. Doing it again changes nothing.',
     resolve: channelDisconnect,
   }),
   overlayKeyRotate: t.field({
     type: OverlayKeyRotateResult,
-    authScopes: OWNER,
+    authScopes: OPERATOR,
     args: { input: t.arg({ type: OverlayKeyRotateInput, required: true, description: 'Which channel.' }) },
     description: "Replaces a channel's overlay key, as when its URL was seen by others.",
     resolve: overlayKeyRotate,

@@ -9,12 +9,13 @@ import {
   queryChannels,
 } from '../resolvers/channel.ts';
 import { channelEvents } from '../resolvers/history.ts';
-import { builder, OWNER, VIEWER } from './builder.ts';
+import { builder } from './builder.ts';
 import { connectionCost, pageArguments } from './connection.ts';
 import { ConnectionStatus } from './connection-status.ts';
 import { EventConnection, eventArguments } from './event-connection.ts';
 import { ProviderEnum } from './provider.ts';
 import { Channel, Member, Stream } from './refs.ts';
+import { OPERATOR, VIEWER } from './scopes.ts';
 import { StreamConnection } from './stream.ts';
 
 Channel.implement({
@@ -25,20 +26,20 @@ Channel.implement({
     id: t.exposeID('id', { description: 'Opaque, prefixed `chn_`.' }),
     provider: t.expose('provider', {
       type: ProviderEnum,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'Where the creator streams.',
     }),
     handle: t.exposeString('handle', {
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: "The creator's handle, lower case, without `@`.",
     }),
     wanted: t.exposeBoolean('wanted', {
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'Whether somebody wants it connected. See `channelConnect`.',
     }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'When it was made here.',
     }),
     connection: t.expose('connection', {
@@ -46,13 +47,13 @@ Channel.implement({
       description: 'Where the connection to the provider stands.',
     }),
     overlaysConnected: t.int({
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       complexity: 2,
       description: 'Overlays connected now, over all processes. One that vanished counts for up to 15 s.',
       resolve: channelOverlaysConnected,
     }),
     subscribers: t.int({
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       complexity: 2,
       description: "Live subscriptions open now, over all processes, the overlays' among them.",
       resolve: channelSubscribers,
@@ -65,7 +66,7 @@ Channel.implement({
     }),
     streams: t.field({
       type: StreamConnection,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       args: pageArguments,
       complexity: connectionCost,
       description: 'Its streams, newest first.',
@@ -73,7 +74,7 @@ Channel.implement({
     }),
     events: t.field({
       type: EventConnection,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       args: eventArguments,
       complexity: connectionCost,
       description: 'Its stored events.',
@@ -81,7 +82,7 @@ Channel.implement({
     }),
     members: t.field({
       type: [Member],
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       args: {
         handle: t.arg.string({ required: true, description: 'A handle, with or without `@`, in any case.' }),
       },
@@ -91,7 +92,7 @@ Channel.implement({
       resolve: channelMembers,
     }),
     overlayUrl: t.string({
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description:
         'The URL to paste into OBS as a browser source. It holds the overlay key: treat it like a password.',
       resolve: channelOverlayUrl,
@@ -100,8 +101,8 @@ Channel.implement({
 });
 
 export const ChannelConnection = builder.connectionObject(
-  { type: Channel, name: 'ChannelConnection', description: 'A page of channels.', authScopes: OWNER },
-  { name: 'ChannelEdge', description: 'A channel on its page.', authScopes: OWNER },
+  { type: Channel, name: 'ChannelConnection', description: 'A page of channels.', authScopes: OPERATOR },
+  { name: 'ChannelEdge', description: 'A channel on its page.', authScopes: OPERATOR },
 );
 
 builder.queryFields((t) => ({
@@ -116,7 +117,7 @@ builder.queryFields((t) => ({
   channelByHandle: t.field({
     type: Channel,
     nullable: true,
-    authScopes: OWNER,
+    authScopes: OPERATOR,
     args: {
       handle: t.arg.string({ required: true, description: 'The handle, with or without `@`, in any case.' }),
       provider: t.arg({
@@ -131,7 +132,7 @@ builder.queryFields((t) => ({
   }),
   channels: t.field({
     type: ChannelConnection,
-    authScopes: OWNER,
+    authScopes: OPERATOR,
     args: pageArguments,
     complexity: connectionCost,
     description: 'All channels, in the order they were made.',

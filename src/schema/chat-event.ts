@@ -1,7 +1,8 @@
 import type { EmoteRef } from '../events/unified-event.ts';
 import { payloadAliases, personalText } from '../resolvers/event.ts';
-import { builder, OWNER, VIEWER } from './builder.ts';
+import { builder } from './builder.ts';
 import { eventTypeOptions, eventTypeRef } from './event-type.ts';
+import { OPERATOR, VIEWER } from './scopes.ts';
 
 const Emote = builder.objectRef<EmoteRef>('Emote').implement({
   description: "A picture of the creator's own in a message.",
@@ -72,7 +73,7 @@ eventTypeRef('MESSAGE_DELETED').implement({
       resolve: (shown, _args, ctx) => payloadAliases(shown, shown.event.payload.userIds, ctx),
     }),
     externalIds: t.stringList({
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: "Whose messages, by the provider's ids. Personal. Empty once erased.",
       resolve: ({ event }) => event.payload.userIds,
     }),

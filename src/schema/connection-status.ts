@@ -1,5 +1,6 @@
 import type { ConnectionRow } from '../db/channel.ts';
-import { builder, VIEWER } from './builder.ts';
+import { builder } from './builder.ts';
+import { VIEWER } from './scopes.ts';
 
 const ConnectionStateEnum = builder.enumType('ConnectionState', {
   description: "The states of a channel's connection to its provider.",

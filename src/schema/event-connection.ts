@@ -1,11 +1,12 @@
-import { builder, OWNER } from './builder.ts';
+import { builder } from './builder.ts';
 import { pageArguments } from './connection.ts';
 import { EventTypeEnum } from './event-enums.ts';
 import { Event } from './refs.ts';
+import { OPERATOR } from './scopes.ts';
 
 export const EventConnection = builder.connectionObject(
-  { type: Event, name: 'EventConnection', description: 'A page of stored events.', authScopes: OWNER },
-  { name: 'EventEdge', description: 'An event on its page.', authScopes: OWNER },
+  { type: Event, name: 'EventConnection', description: 'A page of stored events.', authScopes: OPERATOR },
+  { name: 'EventEdge', description: 'An event on its page.', authScopes: OPERATOR },
 );
 
 const EventOrderEnum = builder.enumType('EventOrder', {

@@ -1,7 +1,8 @@
 import type { EventType } from '../events/unified-event.ts';
 import { EVENT_TYPENAMES, type ShownEvent } from '../resolvers/event.ts';
-import { builder, VIEWER } from './builder.ts';
+import { builder } from './builder.ts';
 import { Event } from './refs.ts';
+import { VIEWER } from './scopes.ts';
 
 /** The options every type of event has in common. */
 export const eventTypeOptions = { authScopes: VIEWER, interfaces: [builder.nodeInterfaceRef(), Event] };

@@ -1,5 +1,5 @@
-import { OWNER } from './builder.ts';
 import { eventTypeOptions, eventTypeRef } from './event-type.ts';
+import { OPERATOR } from './scopes.ts';
 
 eventTypeRef('GIFT').implement({
   ...eventTypeOptions,
@@ -62,7 +62,7 @@ eventTypeRef('GIFT').implement({
     }),
     receiverExternalId: t.string({
       nullable: true,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description:
         "The provider's id of the guest who got it. Null when it was the creator, and once erased. Personal.",
       resolve: ({ event }) => event.payload.toUserId,

@@ -1,7 +1,8 @@
 import { personalText } from '../resolvers/event.ts';
-import { builder, OWNER } from './builder.ts';
+import { builder } from './builder.ts';
 import { eventTypeOptions, eventTypeRef } from './event-type.ts';
 import { ProviderEnum } from './provider.ts';
+import { OPERATOR } from './scopes.ts';
 
 eventTypeRef('CONNECTED').implement({
   ...eventTypeOptions,
@@ -59,19 +60,19 @@ eventTypeRef('ERROR').implement({
   description: 'Something went wrong on our side. Not told to overlays.',
   fields: (t) => ({
     code: t.string({
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'What went wrong, for programs.',
       resolve: ({ event }) => event.payload.code,
     }),
     message: t.string({
       nullable: true,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'What went wrong, in words. Null once erased.',
       resolve: (shown) => personalText(shown, shown.event.payload.message),
     }),
     stack: t.string({
       nullable: true,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'Where in the code. Null outside development.',
       resolve: ({ event }) => event.payload.stack,
     }),
@@ -83,13 +84,13 @@ eventTypeRef('RAW').implement({
   description: 'A message of the provider that this version does not know. Not told to overlays.',
   fields: (t) => ({
     rawType: t.string({
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: "The provider's name for the type.",
       resolve: ({ event }) => event.payload.rawType,
     }),
     dataJson: t.string({
       nullable: true,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'The message as JSON text, people replaced by pseudonyms. Null once erased.',
       resolve: (shown) => personalText(shown, JSON.stringify(shown.event.payload.data)),
     }),

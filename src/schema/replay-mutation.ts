@@ -7,15 +7,16 @@ import type {
 } from '../events/replay/errors.ts';
 import type { Refused } from '../resolvers/refusal.ts';
 import { sessionReplay, sessionReplayCancel } from '../resolvers/replay-mutation.ts';
-import { builder, OWNER } from './builder.ts';
+import { builder } from './builder.ts';
 import { Session } from './refs.ts';
+import { OPERATOR } from './scopes.ts';
 import { InvalidInput, resultTypename, UserErrorInterface } from './user-error.ts';
 
 interface SessionPayload {
   readonly session: SessionRow;
 }
 
-const refusalOptions = { authScopes: OWNER, interfaces: [UserErrorInterface] };
+const refusalOptions = { authScopes: OPERATOR, interfaces: [UserErrorInterface] };
 
 const SessionNotFound = builder.objectRef<Refused<SessionNotFoundError>>('SessionNotFoundError').implement({
   ...refusalOptions,
@@ -50,7 +51,7 @@ const SessionReplayInput = builder.inputType('SessionReplayInput', {
 
 const SessionReplayPayload = builder.objectRef<SessionPayload>('SessionReplayPayload').implement({
   description: 'The replay was ordered, and begins at once if a worker is free.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   fields: (t) => ({
     session: t.expose('session', {
       type: Session,
@@ -72,7 +73,7 @@ const SessionReplayCancelInput = builder.inputType('SessionReplayCancelInput', {
 
 const SessionReplayCancelPayload = builder.objectRef<SessionPayload>('SessionReplayCancelPayload').implement({
   description: 'The replay stops within a second. What has been replayed stays.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   fields: (t) => ({ session: t.expose('session', { type: Session, description: "The replay's session." }) }),
 });
 
@@ -85,14 +86,14 @@ const SessionReplayCancelResult = builder.unionType('SessionReplayCancelResult',
 builder.mutationFields((t) => ({
   sessionReplay: t.field({
     type: SessionReplayResult,
-    authScopes: OWNER,
+    authScopes: OPERATOR,
     args: { input: t.arg({ type: SessionReplayInput, required: true, description: 'What to replay.' }) },
     description: 'Replays a stored session as a new session (source REPLAY) of the same stream.',
     resolve: sessionReplay,
   }),
   sessionReplayCancel: t.field({
     type: SessionReplayCancelResult,
-    authScopes: OWNER,
+    authScopes: OPERATOR,
     args: { input: t.arg({ type: SessionReplayCancelInput, required: true, description: 'Which replay.' }) },
     description: 'Stops a replay that is under way.',
     resolve: sessionReplayCancel,

@@ -19,5 +19,6 @@ function hasScopes(extensions: Readonly<Record<string, unknown>>): boolean {
   const options = extensions.pothosOptions;
   if (typeof options !== 'object' || options === null || !('authScopes' in options)) return false;
   const scopes = options.authScopes;
+  if (typeof scopes === 'function') return 'requires' in scopes;
   return typeof scopes === 'object' && scopes !== null && Object.keys(scopes).length > 0;
 }

@@ -1,11 +1,12 @@
 import type { ReplayRow } from '../db/session.ts';
 import { sessionEvents } from '../resolvers/history.ts';
 import { querySession, replayOf, sessionStream } from '../resolvers/session.ts';
-import { builder, OWNER } from './builder.ts';
+import { builder } from './builder.ts';
 import { connectionCost } from './connection.ts';
 import { EventConnection, eventArguments } from './event-connection.ts';
 import { EventSourceEnum } from './event-enums.ts';
 import { Session, Stream } from './refs.ts';
+import { OPERATOR } from './scopes.ts';
 
 const SessionStateEnum = builder.enumType('SessionState', {
   description: 'The states of a session.',
@@ -20,7 +21,7 @@ const SessionStateEnum = builder.enumType('SessionState', {
 
 const ReplayProgress = builder.objectRef<ReplayRow>('ReplayProgress').implement({
   description: 'How far a replay is.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   fields: (t) => ({
     original: t.field({
       type: Session,
@@ -46,7 +47,7 @@ const ReplayProgress = builder.objectRef<ReplayRow>('ReplayProgress').implement(
 
 Session.implement({
   description: 'One connection to a stream, or one replay of an earlier session.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Opaque, prefixed `ses_`.' }),
@@ -79,15 +80,15 @@ Session.implement({
 });
 
 export const SessionConnection = builder.connectionObject(
-  { type: Session, name: 'SessionConnection', description: 'A page of sessions.', authScopes: OWNER },
-  { name: 'SessionEdge', description: 'A session on its page.', authScopes: OWNER },
+  { type: Session, name: 'SessionConnection', description: 'A page of sessions.', authScopes: OPERATOR },
+  { name: 'SessionEdge', description: 'A session on its page.', authScopes: OPERATOR },
 );
 
 builder.queryField('session', (t) =>
   t.field({
     type: Session,
     nullable: true,
-    authScopes: OWNER,
+    authScopes: OPERATOR,
     args: { id: t.arg.id({ required: true, description: "The session's id." }) },
     description: 'A session by its id. Null when there is none.',
     resolve: querySession,

@@ -1,12 +1,13 @@
 import type { Gifter, StreamMinute, StreamTotals } from '../events/stream-stats.ts';
 import { gifterMember } from '../resolvers/stream-stats.ts';
-import { builder, OWNER } from './builder.ts';
+import { builder } from './builder.ts';
 import { Member } from './refs.ts';
+import { OPERATOR } from './scopes.ts';
 
 /** What totals and minutes both count. */
 const Counters = builder.interfaceRef<Omit<StreamMinute, 'minute'>>('StreamCounters').implement({
   description: 'What was counted, from stored events. Replays do not count.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   fields: (t) => ({
     events: t.expose('events', { type: 'Count', description: 'Events of every type.' }),
     chats: t.expose('chats', { type: 'Count', description: 'Chat messages.' }),
@@ -26,7 +27,7 @@ const Counters = builder.interfaceRef<Omit<StreamMinute, 'minute'>>('StreamCount
 
 export const Totals = builder.objectRef<StreamTotals>('StreamTotals').implement({
   description: 'What a stream has come to so far.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   interfaces: [Counters],
   fields: (t) => ({
     likes: t.expose('likesMax', {
@@ -48,7 +49,7 @@ export const Totals = builder.objectRef<StreamTotals>('StreamTotals').implement(
 
 const Minute = builder.objectRef<StreamMinute>('StreamMinute').implement({
   description: 'What happened in one minute of a stream.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   interfaces: [Counters],
   fields: (t) => ({
     minute: t.expose('minute', { type: 'DateTime', description: 'Its beginning.' }),
@@ -56,13 +57,13 @@ const Minute = builder.objectRef<StreamMinute>('StreamMinute').implement({
 });
 
 export const StreamMinuteConnection = builder.connectionObject(
-  { type: Minute, name: 'StreamMinuteConnection', description: 'A page of minutes.', authScopes: OWNER },
-  { name: 'StreamMinuteEdge', description: 'A minute on its page.', authScopes: OWNER },
+  { type: Minute, name: 'StreamMinuteConnection', description: 'A page of minutes.', authScopes: OPERATOR },
+  { name: 'StreamMinuteEdge', description: 'A minute on its page.', authScopes: OPERATOR },
 );
 
 const GifterType = builder.objectRef<Gifter>('Gifter').implement({
   description: 'What one person gave during a stream.',
-  authScopes: OWNER,
+  authScopes: OPERATOR,
   fields: (t) => ({
     gifts: t.expose('gifts', { type: 'Count', description: 'Gifts, each of a streak counted.' }),
     coins: t.expose('coins', { type: 'Coins', description: 'What they come to.' }),
@@ -77,6 +78,6 @@ const GifterType = builder.objectRef<Gifter>('Gifter').implement({
 });
 
 export const GifterConnection = builder.connectionObject(
-  { type: GifterType, name: 'GifterConnection', description: 'A page of gifters.', authScopes: OWNER },
-  { name: 'GifterEdge', description: 'A gifter on their page.', authScopes: OWNER },
+  { type: GifterType, name: 'GifterConnection', description: 'A page of gifters.', authScopes: OPERATOR },
+  { name: 'GifterEdge', description: 'A gifter on their page.', authScopes: OPERATOR },
 );

@@ -1,12 +1,13 @@
 import { streamEvents } from '../resolvers/history.ts';
 import { queryStream, streamChannel, streamGaps, streamSessions } from '../resolvers/stream.ts';
 import { streamMinuteConnection, streamTopGifters, streamTotals } from '../resolvers/stream-stats.ts';
-import { builder, OWNER, VIEWER } from './builder.ts';
+import { builder } from './builder.ts';
 import { connectionCost, pageArguments } from './connection.ts';
 import { EventConnection, eventArguments } from './event-connection.ts';
 import { GapConnection } from './gap.ts';
 import { ProviderEnum } from './provider.ts';
 import { Channel, Stream } from './refs.ts';
+import { OPERATOR, VIEWER } from './scopes.ts';
 import { SessionConnection } from './session.ts';
 import { GifterConnection, StreamMinuteConnection, Totals } from './stream-stats.ts';
 
@@ -41,33 +42,33 @@ Stream.implement({
     }),
     channel: t.field({
       type: Channel,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'Whose stream it is.',
       resolve: streamChannel,
     }),
     provider: t.expose('provider', {
       type: ProviderEnum,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'Where it is streamed.',
     }),
     externalId: t.exposeString('externalId', {
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: "The provider's id of the room.",
     }),
     title: t.exposeString('title', {
       nullable: true,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'The title as the streamer wrote it. Null when the provider did not tell.',
     }),
     totals: t.field({
       type: Totals,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       description: 'What it has come to so far, from stored events.',
       resolve: streamTotals,
     }),
     minutes: t.field({
       type: StreamMinuteConnection,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       args: {
         ...pageArguments,
         from: t.arg({ type: 'DateTime', description: 'Minutes that begin at this moment or later.' }),
@@ -79,7 +80,7 @@ Stream.implement({
     }),
     topGifters: t.field({
       type: GifterConnection,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       args: pageArguments,
       complexity: connectionCost,
       description: 'Who gave, most coins first.',
@@ -87,7 +88,7 @@ Stream.implement({
     }),
     sessions: t.field({
       type: SessionConnection,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       args: pageArguments,
       complexity: connectionCost,
       description: 'Our connections to it and its replays, newest first.',
@@ -95,7 +96,7 @@ Stream.implement({
     }),
     gaps: t.field({
       type: GapConnection,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       args: pageArguments,
       complexity: connectionCost,
       description: 'Stretches of which we cannot claim to have everything, oldest first.',
@@ -103,7 +104,7 @@ Stream.implement({
     }),
     events: t.field({
       type: EventConnection,
-      authScopes: OWNER,
+      authScopes: OPERATOR,
       args: eventArguments,
       complexity: connectionCost,
       description: 'Its stored events.',
@@ -113,15 +114,15 @@ Stream.implement({
 });
 
 export const StreamConnection = builder.connectionObject(
-  { type: Stream, name: 'StreamConnection', description: 'A page of streams.', authScopes: OWNER },
-  { name: 'StreamEdge', description: 'A stream on its page.', authScopes: OWNER },
+  { type: Stream, name: 'StreamConnection', description: 'A page of streams.', authScopes: OPERATOR },
+  { name: 'StreamEdge', description: 'A stream on its page.', authScopes: OPERATOR },
 );
 
 builder.queryField('stream', (t) =>
   t.field({
     type: Stream,
     nullable: true,
-    authScopes: OWNER,
+    authScopes: OPERATOR,
     args: { id: t.arg.id({ required: true, description: "The stream's id." }) },
     description: 'A stream by its id. Null when there is none.',
     resolve: queryStream,

@@ -7,9 +7,10 @@ import {
   subscribeEventReceived,
   subscribeStreamUpdated,
 } from '../resolvers/subscription.ts';
-import { builder, VIEWER } from './builder.ts';
+import { builder } from './builder.ts';
 import { EventTypeEnum } from './event-enums.ts';
 import { Channel, Event, Stream } from './refs.ts';
+import { VIEWER } from './scopes.ts';
 
 const EventFilter = builder.inputType('EventFilter', {
   description: 'Which live events. Everything named must hold.',

@@ -47,7 +47,7 @@ export interface ApiOptions {
   readonly development: boolean;
   /** Pages of other origins that may use the API, like `https://example.org`. */
   readonly allowedOrigins: readonly string[];
-  /** Opens /metrics to a monitoring system, besides the owner's key. */
+  /** Opens /metrics to a monitoring system, besides the operator's key. */
   readonly metricsToken?: string | null;
   /** Where the overlay's files are. */
   readonly overlayDirectory: string;

@@ -20,6 +20,7 @@ const STATUSES: Readonly<Record<string, { readonly status: number; readonly spec
   COST_LIMIT_EXCEEDED: { status: 400, spec: true },
   BAD_USER_INPUT: { status: 400, spec: true },
   BAD_REQUEST: { status: 400 },
+  UNAUTHENTICATED: { status: 401, spec: true },
   REQUEST_ENTITY_TOO_LARGE: { status: 413 },
   UNAVAILABLE: { status: 503, spec: true },
   UNSUPPORTED_MEDIA_TYPE: { status: 415 },

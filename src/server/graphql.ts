@@ -7,7 +7,7 @@ import {
   type YogaServerInstance,
 } from 'graphql-yoga';
 import type { Viewer } from '../auth/viewer.ts';
-import type { AppContext, Services } from '../context.ts';
+import type { AppContext, Cookies, RequestInfo, Services } from '../context.ts';
 import { documentLimits } from './armor.ts';
 import { type ErrorContext, formatError } from './error-format.ts';
 import { BODY_BYTES_MAX, OPERATION_COST_MAX } from './limits.ts';
@@ -21,6 +21,9 @@ export const GRAPHQL_PATH = '/graphql';
 /** What is known of a request before GraphQL begins. */
 export interface Caller {
   readonly viewer: Viewer;
+  readonly request: RequestInfo;
+  /** Null by WebSocket. */
+  readonly cookies: Cookies | null;
   readonly requestId: string;
   readonly connectionId: string;
   /** Calls `leave` once nobody can be answered any more, perhaps at once. By WebSocket the protocol sees to that. */
@@ -40,8 +43,10 @@ export function createGraphqlServer(services: Services, options: GraphqlOptions)
   return createYoga<Caller, AppContext>({
     schema: options.schema,
     graphqlEndpoint: GRAPHQL_PATH,
-    context: ({ viewer, requestId, connectionId }): AppContext => ({
+    context: ({ viewer, request, cookies, requestId, connectionId }): AppContext => ({
       viewer,
+      request,
+      cookies,
       requestId,
       connectionId,
       services,

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
-import { ACCESS_KEYS_TOPIC, stillValid } from '../auth/access-keys.ts';
+import { stillValid } from '../auth/access-keys.ts';
+import { ACCESS_TOPIC } from '../auth/access-topic.ts';
 import type { EventBus, Unsubscribe } from '../bus/port.ts';
 import type { Database } from '../db/connect.ts';
 import type { AccessKeyId } from '../lib/ids.ts';
@@ -32,7 +33,7 @@ export class LiveConnections {
   }
 
   async start(): Promise<void> {
-    this.#unlisten = await this.#deps.bus.listen(ACCESS_KEYS_TOPIC, () => void this.#check());
+    this.#unlisten = await this.#deps.bus.listen(ACCESS_TOPIC, () => void this.#check());
   }
 
   /** Takes a connection in. Null when the key has too many open already. The function it gives takes it out again. */

@@ -35,7 +35,7 @@ export function judgeOperation(
   options: { readonly development: boolean },
 ): Verdict {
   const { document, contextValue } = operation;
-  const mayIntrospect = options.development || contextValue.viewer.kind === 'OWNER';
+  const mayIntrospect = options.development || contextValue.viewer.kind === 'OPERATOR';
   if (!mayIntrospect && introspects(document)) {
     return refused('This key may not look at the schema.', 'FORBIDDEN');
   }

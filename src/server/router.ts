@@ -1,15 +1,17 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
-import { authenticate } from '../auth/access-keys.ts';
-import type { Viewer } from '../auth/viewer.ts';
+import { authenticateCredential } from '../auth/authenticate.ts';
+import { ANONYMOUS, type Viewer } from '../auth/viewer.ts';
 import type { Services } from '../context.ts';
+import { cookiesOf, readCookie } from './cookies.ts';
 import { isUnavailable, UNAVAILABLE_MESSAGE } from './error-format.ts';
 import { GRAPHQL_PATH, type GraphqlServer } from './graphql.ts';
 import type { LiveConnections } from './live-connections.ts';
 import { isAllowedOrigin } from './origin.ts';
 import { type OverlayFiles, serveOverlayFile } from './overlay-files.ts';
 import { checkReadiness } from './readiness.ts';
+import { requestInfoOf } from './request-info.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 
 export interface RouterDeps {
@@ -124,13 +126,25 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
   // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
   if (response.destroyed) return;
   // Any of them may turn out to be an event stream, which is cut off once the key is no longer valid.
-  const leave = deps.connections.add({ accessKeyId: viewer.accessKeyId, cutOff: () => response.destroy() });
-  if (leave === null) {
-    return refuse(exchange, 429, 'TOO_MANY_CONNECTIONS', 'Too many connections are open with this key.');
+  if ('accessKeyId' in viewer) {
+    const leave = deps.connections.add({
+      accessKeyId: viewer.accessKeyId,
+      cutOff: () => response.destroy(),
+    });
+    if (leave === null) {
+      return refuse(exchange, 429, 'TOO_MANY_CONNECTIONS', 'Too many connections are open with this key.');
+    }
+    response.once('close', leave);
   }
-  response.once('close', leave);
   const whenGone = (end: () => void) => (response.destroyed ? end() : void response.once('close', end));
-  await deps.graphql.handle(request, response, { viewer, requestId, connectionId: requestId, whenGone });
+  await deps.graphql.handle(request, response, {
+    viewer,
+    requestId,
+    connectionId: requestId,
+    request: requestInfoOf(request, 'HTTP'),
+    cookies: cookiesOf(request, response),
+    whenGone,
+  });
 }
 
 /** Lets pages of the allowed origins read our answers. Never with cookies: there are none. */
@@ -150,12 +164,20 @@ async function mayReadMetrics(deps: RouterDeps, request: IncomingMessage): Promi
   const token = bearerToken(request);
   if (token === null) return false;
   if (deps.metricsToken !== null && sameText(token, deps.metricsToken)) return true;
-  return (await authenticate(deps.services, token))?.kind === 'OWNER';
+  const viewer = await authenticateCredential(deps.services, { kind: 'BEARER', text: token });
+  return viewer?.kind === 'OPERATOR';
 }
 
+/** Who asks. Null when what they sent opens nothing; without anything they are nobody in particular. */
 async function authenticated(deps: RouterDeps, request: IncomingMessage): Promise<Viewer | null> {
-  const token = bearerToken(request);
-  return token === null ? null : authenticate(deps.services, token);
+  if (request.headers.authorization !== undefined) {
+    const text = bearerToken(request);
+    return text === null ? null : authenticateCredential(deps.services, { kind: 'BEARER', text });
+  }
+  const token = readCookie(request.headers.cookie, '__Host-tl_session');
+  if (token === null) return ANONYMOUS;
+  // An ended session leaves its cookie behind: who has it may sign in again.
+  return (await authenticateCredential(deps.services, { kind: 'COOKIE', token })) ?? ANONYMOUS;
 }
 
 function bearerToken(request: IncomingMessage): string | null {

@@ -10,14 +10,15 @@ import {
   type SubscribePayload,
 } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { authenticate } from '../auth/access-keys.ts';
+import { authenticateCredential } from '../auth/authenticate.ts';
 import type { Viewer } from '../auth/viewer.ts';
-import type { Services } from '../context.ts';
+import type { RequestInfo, Services } from '../context.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 import { type ErrorContext, errorJson, formatError } from './error-format.ts';
 import { type GraphqlServer, graphqlError } from './graphql.ts';
 import { BODY_BYTES_MAX, CONNECTION_INIT_MS, OPERATIONS_PER_SOCKET_MAX, PING_EVERY_MS } from './limits.ts';
 import type { LiveConnections } from './live-connections.ts';
+import { requestInfoOf } from './request-info.ts';
 import { Peer } from './web-socket-peer.ts';
 
 /** How often it is looked whether readers read, in milliseconds. */
@@ -25,6 +26,7 @@ const PROGRESS_EVERY_MS = 1_000;
 
 interface Extra {
   readonly peer: Peer;
+  readonly request: RequestInfo;
   /** Known once the connection is acknowledged. */
   viewer: Viewer | null;
   /** Takes the connection out of the list of those whose keys are watched. */
@@ -82,10 +84,15 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     onClose: ({ extra }) => extra.leave(),
   });
 
-  const welcome = (socket: WebSocket) => {
+  const welcome = (socket: WebSocket, request: IncomingMessage) => {
     const peer = new Peer(socket, deps.services.logger);
     peers.add(peer);
-    const closed = core.opened(peer, { peer, viewer: null, leave: () => undefined });
+    const closed = core.opened(peer, {
+      peer,
+      request: requestInfoOf(request, 'WS'),
+      viewer: null,
+      leave: () => undefined,
+    });
     socket.once('close', (code, reason) => {
       peers.delete(peer);
       closed(code, String(reason)).catch((error: unknown) =>
@@ -115,11 +122,17 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
 /** Lets a connection in whose key is valid; false closes it with 4403. */
 async function admit(deps: SocketDeps, { connectionParams, extra }: SocketContext): Promise<boolean> {
   const key = connectionParams?.key;
-  const viewer = typeof key === 'string' ? await authenticate(deps.services, key) : null;
+  const viewer =
+    typeof key === 'string'
+      ? await authenticateCredential(deps.services, { kind: 'BEARER', text: key })
+      : null;
   // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
   if (viewer === null || !extra.peer.isOpen) return false;
   const cutOff = () => extra.peer.closeWith(CLOSE_CODES.FORBIDDEN);
-  const leave = deps.connections.add({ accessKeyId: viewer.accessKeyId, cutOff });
+  const leave =
+    'accessKeyId' in viewer
+      ? deps.connections.add({ accessKeyId: viewer.accessKeyId, cutOff })
+      : () => undefined;
   if (leave === null) {
     extra.peer.closeWith(CLOSE_CODES.TRY_AGAIN_LATER);
     return false;
@@ -135,7 +148,7 @@ async function prepare(
   context: SocketContext,
   payload: SubscribePayload,
 ): Promise<Operation | readonly GraphQLError[]> {
-  const { viewer, peer } = context.extra;
+  const { viewer, peer, request } = context.extra;
   if (viewer === null) return [graphqlError('Send connection_init first.', 'UNAUTHENTICATED')];
   // The one being prepared is among them already.
   if (Object.keys(context.subscriptions).length > OPERATIONS_PER_SOCKET_MAX) {
@@ -145,6 +158,8 @@ async function prepare(
   const requestId = randomUUID();
   const { schema, parse, validate, execute, subscribe, contextFactory } = deps.graphql.getEnveloped({
     viewer,
+    request,
+    cookies: null,
     requestId,
     connectionId: peer.id,
   });

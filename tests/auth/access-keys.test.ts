@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   authenticate,
   ensureAccessKeys,
+  operatorKey,
   overlayKey,
-  ownerKey,
   rotateOverlayKey,
   stillValid,
 } from '../../src/auth/access-keys.ts';
@@ -30,12 +30,12 @@ describe('access keys', () => {
   it('are the same every time, and different by master key, purpose, channel and version', () => {
     const [master, other] = [newMasterKey(), newMasterKey()];
     const [one, two] = [newId('channel', 1), newId('channel', 1)];
-    expect(ownerKey(master)).toMatch(/^tlk_[\w-]{43}$/);
+    expect(operatorKey(master)).toMatch(/^tlk_[\w-]{43}$/);
     expect(overlayKey(master, one, 1)).toMatch(/^tlo_[\w-]{43}$/);
-    expect(ownerKey(master)).toBe(ownerKey(master));
+    expect(operatorKey(master)).toBe(operatorKey(master));
     const keys = [
-      ownerKey(master),
-      ownerKey(other),
+      operatorKey(master),
+      operatorKey(other),
       overlayKey(master, one, 1),
       overlayKey(master, one, 2),
       overlayKey(master, two, 1),
@@ -48,11 +48,11 @@ describe('access keys', () => {
     const { db } = database;
     const masterKey = newMasterKey();
     const deps = { db, bus, clock, masterKey };
-    expect(await authenticate(deps, ownerKey(masterKey))).toBeNull();
+    expect(await authenticate(deps, operatorKey(masterKey))).toBeNull();
     await Promise.all([ensureAccessKeys(deps), ensureAccessKeys(deps), ensureAccessKeys(deps)]);
     await ensureAccessKeys(deps);
-    const owner = await authenticate(deps, ownerKey(masterKey));
-    expect(owner).toEqual({ kind: 'OWNER', accessKeyId: expect.stringMatching(/^key_/) });
+    const owner = await authenticate(deps, operatorKey(masterKey));
+    expect(owner).toEqual({ kind: 'OPERATOR', accessKeyId: expect.stringMatching(/^key_/) });
     const channel = await connectChannel(deps, { handle: 'keys.one', provider: 'TIKTOK' });
     expect(await authenticate(deps, overlayKey(masterKey, channel.id, 1))).toEqual({
       kind: 'OVERLAY',
@@ -63,7 +63,7 @@ describe('access keys', () => {
     expect(rows.filter(({ revoked_at }) => revoked_at === null)).toHaveLength(2);
     // Only hashes are kept.
     const stored = JSON.stringify(rows) + rows.map(({ key_hash }) => key_hash.toString('latin1')).join();
-    expect(stored).not.toContain(ownerKey(masterKey).slice(4));
+    expect(stored).not.toContain(operatorKey(masterKey).slice(4));
   });
 
   it('stop working when they are rotated, at once and for good', async () => {
@@ -73,10 +73,10 @@ describe('access keys', () => {
     const channel = await connectChannel(deps, { handle: 'keys.two', provider: 'TIKTOK' });
     await ensureAccessKeys(deps);
     const old = await authenticate(deps, overlayKey(masterKey, channel.id, 1));
-    const owner = await authenticate(deps, ownerKey(masterKey));
+    const owner = await authenticate(deps, operatorKey(masterKey));
     if (old === null || owner === null) throw new Error('both keys are valid');
     const told: string[] = [];
-    const unlisten = await bus.listen('access-keys', (payload) => told.push(payload));
+    const unlisten = await bus.listen('access', (payload) => told.push(payload));
     expect(await rotateOverlayKey(deps, channel.id)).toBe(true);
     expect(told).toEqual(['']);
     await unlisten();
@@ -106,11 +106,11 @@ describe('access keys', () => {
     const [one, two] = [newMasterKey(), newMasterKey()];
     await ensureAccessKeys({ db, masterKey: one, clock });
     await ensureAccessKeys({ db, masterKey: two, clock });
-    expect(await authenticate({ db }, ownerKey(one))).toBeNull();
-    expect(await authenticate({ db }, ownerKey(two))).toMatchObject({ kind: 'OWNER' });
+    expect(await authenticate({ db }, operatorKey(one))).toBeNull();
+    expect(await authenticate({ db }, operatorKey(two))).toMatchObject({ kind: 'OPERATOR' });
     await ensureAccessKeys({ db, masterKey: one, clock });
-    expect(await authenticate({ db }, ownerKey(one))).toMatchObject({ kind: 'OWNER' });
-    expect(await authenticate({ db }, ownerKey(two))).toBeNull();
+    expect(await authenticate({ db }, operatorKey(one))).toMatchObject({ kind: 'OPERATOR' });
+    expect(await authenticate({ db }, operatorKey(two))).toBeNull();
   });
 
   it('are not looked up when they cannot be keys', async () => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownerKey } from '../../src/auth/access-keys.ts';
+import { operatorKey } from '../../src/auth/access-keys.ts';
 import { parseMasterKey } from '../../src/privacy/master-key.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { testRedisUrl } from '../support/servers.ts';
@@ -29,7 +29,7 @@ async function ask(url: string, query: string, variables: object = {}) {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
-      authorization: `Bearer ${ownerKey(parseMasterKey(MASTER_KEY))}`,
+      authorization: `Bearer ${operatorKey(parseMasterKey(MASTER_KEY))}`,
     },
     body: JSON.stringify({ query, variables }),
   });

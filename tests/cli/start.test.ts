@@ -46,7 +46,7 @@ describe('tallylight start, under plain node, with no servers', { timeout: 120_0
         list,
       );
     const graphql = /^ {2}GraphQL +(http:\/\/127\.0\.0\.1:\d+\/graphql)$/m.exec(list)?.[1] ?? '';
-    const key = /^ {2}Owner key +(tlk_\S{43})$/m.exec(list)?.[1] ?? '';
+    const key = /^ {2}Operator key +(tlk_\S{43})$/m.exec(list)?.[1] ?? '';
     const health = /^ {2}Health +(http:\S+\/healthz)$/m.exec(list)?.[1] ?? '';
     expect(list).toContain(dataDir);
     expect((await fetch(overlay?.[1] ?? '')).status).toBe(200);
@@ -93,7 +93,7 @@ describe('tallylight start, under plain node, with no servers', { timeout: 120_0
     await using again = tallylight(['start'], env());
     await again.seen(/Stop with Ctrl-C/, START_MS);
     const graphql = /^ {2}GraphQL +(\S+)$/m.exec(again.stdout())?.[1] ?? '';
-    const key = /^ {2}Owner key +(tlk_\S{43})$/m.exec(again.stdout())?.[1] ?? '';
+    const key = /^ {2}Operator key +(tlk_\S{43})$/m.exec(again.stdout())?.[1] ?? '';
     const answer = await ask(graphql, key, '{ channels(first: 5) { edges { node { handle } } } }');
     expect(answer).toMatchObject({ data: { channels: { edges: [{ node: { handle: 'simulated' } }] } } });
     expect(before).toContain('master.key');

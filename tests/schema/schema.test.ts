@@ -76,7 +76,7 @@ describe('the schema', () => {
 
   it('[T-E4] lets overlays read exactly these fields', () => {
     const open = fields
-      .filter(({ field, type }) => !scopesOf(type, field).includes('owner'))
+      .filter(({ field, type }) => !scopesOf(type, field).includes('operator'))
       .map(({ name }) => name);
     const eventFields = [
       'actor',

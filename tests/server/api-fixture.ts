@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Kysely } from 'kysely';
 import { Registry } from 'prom-client';
-import { overlayKey, ownerKey } from '../../src/auth/access-keys.ts';
+import { operatorKey, overlayKey } from '../../src/auth/access-keys.ts';
 import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
 import type { EventBus } from '../../src/bus/port.ts';
 import type { Database } from '../../src/db/connect.ts';
@@ -27,7 +27,7 @@ export interface ApiFixture extends AsyncDisposable {
   readonly bus: EventBus;
   readonly vault: Vault;
   readonly masterKey: MasterKey;
-  readonly ownerKey: string;
+  readonly operatorKey: string;
   /** How many statements the database has been asked so far. */
   statements(): number;
   /** Makes a channel, as `channelConnect` does. */
@@ -90,7 +90,7 @@ export async function startApiFixture(
     },
   );
   cleanup.defer(() => api.stop());
-  const owner = ownerKey(masterKey);
+  const owner = operatorKey(masterKey);
   const post: ApiFixture['post'] = (body, key = owner, headers = {}) =>
     fetch(`${api.url}/graphql`, {
       method: 'POST',
@@ -104,7 +104,7 @@ export async function startApiFixture(
     bus,
     vault,
     masterKey,
-    ownerKey: owner,
+    operatorKey: owner,
     statements: () => statements,
     channel: async (handle) => {
       const { id } = await connectChannel({ db, bus, clock, masterKey }, { handle, provider: 'TIKTOK' });

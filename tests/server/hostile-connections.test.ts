@@ -73,7 +73,7 @@ describe('a client that leaves while it sends', () => {
     await using other = await startApiFixture({
       logger: createLogger('info', { write: (line) => lines.push(line) }),
     });
-    const head = `POST /graphql HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${other.ownerKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
+    const head = `POST /graphql HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${other.operatorKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
     for (let index = 0; index < 20; index += 1) {
       const socket = await send(head, other.url);
       await sleep(20);

@@ -41,7 +41,7 @@ describe('a key', () => {
       '',
       'Bearer',
       'Bearer x',
-      `Basic ${fixture.ownerKey}`,
+      `Basic ${fixture.operatorKey}`,
       `Bearer tlk_${'a'.repeat(43)}`,
     ]) {
       const response = await fixture.post(query, '', { authorization });
@@ -51,7 +51,7 @@ describe('a key', () => {
     expect((await fetch(`${fixture.url}/metrics`)).status).toBe(401);
     const asOverlay = { headers: { authorization: `Bearer ${channel.overlayKey}` } };
     expect((await fetch(`${fixture.url}/metrics`, asOverlay)).status).toBe(401);
-    const asOwner = { headers: { authorization: `Bearer ${fixture.ownerKey}` } };
+    const asOwner = { headers: { authorization: `Bearer ${fixture.operatorKey}` } };
     expect(await (await fetch(`${fixture.url}/metrics`, asOwner)).text()).toContain(
       'tallylight_live_subscriptions',
     );
@@ -196,7 +196,7 @@ describe('a document', () => {
     }
   });
 
-  it('[T-I4] may look at the schema only with the owner key', async () => {
+  it('[T-I4] may look at the schema only with the operator key', async () => {
     for (const query of [
       '{ __schema { types { name } } }',
       '{ __type(name: "Channel") { name } }',
@@ -252,7 +252,7 @@ describe('a request', () => {
         body,
         headers: {
           'content-type': 'application/json',
-          authorization: `Bearer ${fixture.ownerKey}`,
+          authorization: `Bearer ${fixture.operatorKey}`,
           ...headers,
         },
       });
@@ -276,7 +276,7 @@ describe('a request', () => {
       ]).toEqual([type, 415, 'UNSUPPORTED_MEDIA_TYPE']);
     }
     const got = await fetch(`${fixture.url}/graphql?query=${encodeURIComponent(query)}`, {
-      headers: { authorization: `Bearer ${fixture.ownerKey}` },
+      headers: { authorization: `Bearer ${fixture.operatorKey}` },
     });
     expect([got.headers.get('allow'), ...(await refusal(got))]).toEqual([
       'POST, OPTIONS',
@@ -293,7 +293,7 @@ describe('a request', () => {
           method: 'POST',
           headers: {
             'content-type': 'application/json',
-            authorization: `Bearer ${fixture.ownerKey}`,
+            authorization: `Bearer ${fixture.operatorKey}`,
             'transfer-encoding': 'chunked',
           },
         },
@@ -317,7 +317,7 @@ describe('a request', () => {
       'https://console.example.evil.example',
       'http://console.example',
     ]) {
-      const response = await fixture.post({ query }, fixture.ownerKey, { origin });
+      const response = await fixture.post({ query }, fixture.operatorKey, { origin });
       expect(response.headers.get('access-control-allow-origin')).toBeNull();
       expect([origin, ...(await refusal(response))]).toEqual([origin, 403, 'FORBIDDEN']);
       const preflight = await fetch(`${fixture.url}/graphql`, {
@@ -326,14 +326,14 @@ describe('a request', () => {
       });
       expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([403, null]);
     }
-    const allowed = await fixture.post({ query }, fixture.ownerKey, { origin: ALLOWED });
+    const allowed = await fixture.post({ query }, fixture.operatorKey, { origin: ALLOWED });
     expect([
       allowed.status,
       allowed.headers.get('access-control-allow-origin'),
       allowed.headers.get('access-control-allow-credentials'),
       allowed.headers.get('vary'),
     ]).toEqual([200, ALLOWED, null, 'Origin']);
-    const same = await fixture.post({ query }, fixture.ownerKey, { origin: fixture.url });
+    const same = await fixture.post({ query }, fixture.operatorKey, { origin: fixture.url });
     expect([same.status, same.headers.get('access-control-allow-origin')]).toEqual([200, null]);
   });
 

@@ -10,7 +10,7 @@ describe('stopping', () => {
   it('tells every socket to go elsewhere, finishes what is under way, and takes less than 3 s', async () => {
     await using fixture = await startApiFixture();
     const { id } = await fixture.channel('stopping.one');
-    const client = await openSocket(fixture.url, { key: fixture.ownerKey });
+    const client = await openSocket(fixture.url, { key: fixture.operatorKey });
     client.subscribe('1', 'subscription ($id: ID!) { streamUpdated(channelId: $id) { kind } }', { id });
     await client.next('next', '1');
     // The request waits for a lock that is given free only after the stop has begun.
@@ -49,7 +49,7 @@ describe('stopping', () => {
     const hanging = request(`${fixture.url}/graphql`, {
       method: 'POST',
       headers: {
-        authorization: `Bearer ${fixture.ownerKey}`,
+        authorization: `Bearer ${fixture.operatorKey}`,
         'content-type': 'application/json',
         'content-length': '100',
       },

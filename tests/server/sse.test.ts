@@ -49,7 +49,7 @@ const subscribers = (channelId: ChannelId) => fixture.bus.presence.count({ chann
 describe('server-sent events', () => {
   it('deliver events, and a leaver is noticed at once, also on a quiet channel', async () => {
     const { id } = await fixture.channel('sse.one');
-    const stream = await listen({ query: QUERY, variables: { channelId: id } }, fixture.ownerKey);
+    const stream = await listen({ query: QUERY, variables: { channelId: id } }, fixture.operatorKey);
     expect(stream.response.headers.get('content-type')).toBe('text/event-stream');
     await waitFor(async () => (await subscribers(id)) === 1);
     await publish(fixture.bus, chat(id, 'over SSE'));
@@ -72,7 +72,7 @@ describe('server-sent events', () => {
         'COST_LIMIT_EXCEEDED',
       ],
     ]) {
-      const stream = await listen({ query, variables: { channelId: id } }, fixture.ownerKey);
+      const stream = await listen({ query, variables: { channelId: id } }, fixture.operatorKey);
       await waitFor(() => stream.ended);
       expect(stream.text).toContain(`"code":"${code}"`);
       expect(stream.text).toMatch(/"requestId":"[0-9a-f-]{36}"/);
@@ -106,7 +106,7 @@ describe('server-sent events', () => {
       headers: {
         'content-type': 'application/json',
         accept: 'text/event-stream',
-        authorization: `Bearer ${fixture.ownerKey}`,
+        authorization: `Bearer ${fixture.operatorKey}`,
       },
       body: JSON.stringify({ query: QUERY, variables: { channelId: id } }),
     });

@@ -70,7 +70,7 @@ describe('eventReceived', () => {
 
   it('filters by type and by coins of the streak, which concern gifts alone', async () => {
     const { id } = await fixture.channel('streamer.filter');
-    using client = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
     client.subscribe('1', EVENTS, { channelId: id, filter: { types: ['CHAT', 'GIFT'], minimumCoins: '10' } });
     await subscribed(id);
     await publish(fixture.bus, like(id), gift(id, 9), gift(id, 10), chat(id, 'last'));
@@ -87,7 +87,7 @@ describe('eventReceived', () => {
 
   it('stops at once when the client completes, also on a quiet channel', async () => {
     const { id } = await fixture.channel('streamer.quiet');
-    using client = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
     client.subscribe('1', SEQUENCES, { channelId: id });
     await subscribed(id);
     client.send({ type: 'complete', id: '1' });
@@ -151,7 +151,7 @@ describe('streamUpdated', () => {
 
   it('tells within about a second that events came', async () => {
     const { id } = await fixture.channel('streamer.counters');
-    using client = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
     client.subscribe(
       '1',
       'subscription ($channelId: ID!) { streamUpdated(channelId: $channelId) { kind } }',
@@ -205,7 +205,7 @@ describe('a WebSocket', () => {
   });
 
   it('[T-D2] answers a bad document with an error of its operation and goes on', async () => {
-    using client = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
     const nested = `{ ${'node(id: "x") { ... on Channel { currentStream { channel { '.repeat(5)} id ${'} } } }'.repeat(5)} }`;
     const bad: readonly [string, string, string][] = [
       ['syntax', '{ channel(', 'GRAPHQL_PARSE_FAILED'],
@@ -232,7 +232,7 @@ describe('a WebSocket', () => {
   });
 
   it('[T-D2] holds the cost limit with the variables of each operation', async () => {
-    using client = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
     const query = `query ($n: Int!) {
       channels(first: $n) { edges { node { streams(first: $n) { edges { node { sessions(first: $n) { edges { cursor } } } } } } } }
     }`;
@@ -245,22 +245,22 @@ describe('a WebSocket', () => {
   });
 
   it('[T-D2] is closed when a frame is too large, nested too deeply, or not a message', async () => {
-    using large = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using large = await openSocket(fixture.url, { key: fixture.operatorKey });
     large.subscribe('1', `{ __typename } #${'x'.repeat(200_000)}`);
     expect((await large.closed).code).toBe(1009);
-    using deep = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using deep = await openSocket(fixture.url, { key: fixture.operatorKey });
     deep.send(
       `{"type":"subscribe","id":"1","payload":{"query":"{ __typename }","variables":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`,
     );
     expect((await deep.closed).code).toBe(4400);
-    using nonsense = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using nonsense = await openSocket(fixture.url, { key: fixture.operatorKey });
     nonsense.send('nonsense');
     expect((await nonsense.closed).code).toBe(4400);
   });
 
   it('[T-D3] takes a limited number of operations at a time and tells so', async () => {
     const { id } = await fixture.channel('streamer.many');
-    using client = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
     for (let n = 1; n <= 21; n += 1) client.subscribe(String(n), SEQUENCES, { channelId: id });
     const refused = await client.next('error', '21');
     expect(refused.payload[0].extensions.code).toBe('TOO_MANY_OPERATIONS');
@@ -339,8 +339,8 @@ describe('a WebSocket', () => {
 
   it('[T-D3] whose reader stopped reading does not hold others up, and is cut off', async () => {
     const { id } = await fixture.channel('streamer.stalled');
-    using stalled = await openSocket(fixture.url, { key: fixture.ownerKey });
-    using healthy = await openSocket(fixture.url, { key: fixture.ownerKey });
+    using stalled = await openSocket(fixture.url, { key: fixture.operatorKey });
+    using healthy = await openSocket(fixture.url, { key: fixture.operatorKey });
     const query = `subscription ($channelId: ID!) { eventReceived(channelId: $channelId) { sequence ... on ChatEvent { message } } }`;
     stalled.subscribe('1', query, { channelId: id });
     healthy.subscribe('1', query, { channelId: id });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ownerKey } from '../../src/auth/access-keys.ts';
+import { operatorKey } from '../../src/auth/access-keys.ts';
 import { freePort } from '../../src/lib/free-port.ts';
 import { type MasterKey, parseMasterKey } from '../../src/privacy/master-key.ts';
 import { waitFor } from './wait.ts';
@@ -15,7 +15,7 @@ export interface Installation extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   readonly url: string;
   readonly masterKey: MasterKey;
-  readonly ownerKey: string;
+  readonly operatorKey: string;
   readonly dataDir: string;
   ready(): Promise<void>;
   /** Asks the API as the owner. Rejects on any GraphQL error. */
@@ -31,7 +31,7 @@ export async function createInstallation(env: Readonly<Record<string, string>> =
   const masterKeyText = randomBytes(32).toString('base64');
   const masterKey = parseMasterKey(masterKeyText);
   const url = `http://127.0.0.1:${port}`;
-  const key = ownerKey(masterKey);
+  const key = operatorKey(masterKey);
   return {
     env: {
       TALLYLIGHT_DATA_DIR: dataDir,
@@ -42,7 +42,7 @@ export async function createInstallation(env: Readonly<Record<string, string>> =
     },
     url,
     masterKey,
-    ownerKey: key,
+    operatorKey: key,
     dataDir,
     async ready() {
       await waitFor(

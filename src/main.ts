@@ -66,6 +66,11 @@ const code = await runCommandLine({
   print: (line) => process.stdout.write(`${line}\n`),
   note,
   stopRequested: stop.signal,
+  // Taken only while somebody has files to read again: a closed terminal sends the same signal, and then means stop.
+  onReload: (act) => {
+    process.on('SIGHUP', act);
+    return () => process.off('SIGHUP', act);
+  },
 });
 // Whatever a part left behind (a socket, a timer) must not keep a stopped process alive.
 process.stdout.write('', () => exit(code));

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { operatorKey } from '../auth/access-keys.ts';
 import type { Config } from '../config/config.ts';
+import { type ApiAnswer, postToApi } from './api-request.ts';
 import { RefusedError } from './exit-code.ts';
 import { masterKeyOf, masterKeyPath } from './foundation.ts';
 import { apiUrl } from './urls.ts';
@@ -44,7 +45,8 @@ export async function createApiClient(config: Config): Promise<ApiClient | null>
   return {
     url,
     ask: async ({ query, variables, schema, signal }) => {
-      const answer = await post({ url, key, body: JSON.stringify({ query, variables }), signal });
+      const body = JSON.stringify({ query, variables });
+      const answer = await post({ url, tls: config.api.tls, key, body, signal });
       const errors = errorsSchema.safeParse(answer);
       if (errors.success) throw new RefusedError(errors.data.errors.map(({ message }) => message).join(' '));
       const data = z.object({ data: schema }).safeParse(answer);
@@ -58,23 +60,20 @@ const errorsSchema = z.object({ errors: z.array(z.object({ message: z.string() }
 
 async function post(request: {
   readonly url: string;
+  readonly tls: Config['api']['tls'];
   readonly key: string;
   readonly body: string;
   readonly signal: AbortSignal | undefined;
 }): Promise<unknown> {
-  const { url, key, body } = request;
+  const { url, tls, key, body } = request;
   const timeout = AbortSignal.timeout(ANSWER_MS);
-  let response: Response;
+  const signal = request.signal === undefined ? timeout : AbortSignal.any([request.signal, timeout]);
+  let response: ApiAnswer;
   try {
-    response = await fetch(`${url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
-      body,
-      signal: request.signal === undefined ? timeout : AbortSignal.any([request.signal, timeout]),
-    });
+    response = await postToApi(`${url}/graphql`, { tls, key, body, signal });
   } catch {
     throw new NoApiError(
-      `nothing answers at ${url}.`,
+      `nothing answers at ${url}${tls === null ? '' : ' with the certificate of TLS_CERT_FILE'}.`,
       'Start Tallylight: npm start. If it runs on another port, set TALLYLIGHT_PORT.',
     );
   }
@@ -85,7 +84,7 @@ async function post(request: {
     );
   }
   try {
-    return await response.json();
+    return JSON.parse(response.text);
   } catch {
     throw notTallylight(url);
   }

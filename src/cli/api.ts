@@ -7,9 +7,9 @@ export const apiCommand = partCommand({
   summary: 'serve GraphQL, overlays, health and metrics',
   description:
     'Answers queries, subscriptions over WebSocket and SSE, overlays, /healthz, /readyz and /metrics.',
-  begin: async (parts, foundation, { config }) => {
+  begin: async (parts, foundation, { config, terminal }) => {
     const jobs = await startJobs(parts, foundation, 'sender');
-    const { url } = await startApiServer(parts, foundation, { config, jobs });
+    const { url } = await startApiServer(parts, foundation, { config, jobs, terminal });
     return `The API listens on ${url}. Stop with Ctrl-C.`;
   },
 });

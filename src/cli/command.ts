@@ -15,6 +15,8 @@ export interface Terminal {
   readonly note: (line: string) => void;
   /** Aborts when somebody asks to stop (Ctrl-C, SIGTERM). */
   readonly stopRequested: AbortSignal;
+  /** Calls `act` whenever somebody asks to read files again (SIGHUP), from now on. Returns how to give that up. */
+  readonly onReload: (act: () => void) => () => void;
 }
 
 /** An option of a command. Without `placeholder` it is a switch. */

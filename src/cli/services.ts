@@ -17,6 +17,8 @@ import { createPgBossQueue } from '../jobs/pg-boss-queue.ts';
 import { pause } from '../lib/pause.ts';
 import { randomFraction } from '../lib/random.ts';
 import { startApi } from '../server/api.ts';
+import type { Terminal } from './command.ts';
+import { exposureWarning } from './exposure.ts';
 import type { Foundation } from './foundation.ts';
 import type { Parts } from './parts.ts';
 
@@ -127,14 +129,20 @@ export function configuredHosts({ tiktok }: Config): TikTokHosts {
 
 /**
  * The API. Resolves to where it listens.
- * @throws ListenError when it cannot listen there.
+ * @throws ListenError when it cannot listen there, TlsFilesError when its certificate cannot be used.
  */
 export async function startApiServer(
   parts: Parts,
   foundation: Foundation,
-  { config, jobs }: { readonly config: Config; readonly jobs: JobQueue },
+  {
+    config,
+    jobs,
+    terminal,
+  }: { readonly config: Config; readonly jobs: JobQueue; readonly terminal: Terminal },
 ): Promise<{ readonly url: string }> {
-  const { host, port, publicUrl, allowedOrigins, metricsToken } = config.api;
+  const { host, port, tls, publicUrl, allowedOrigins, metricsToken } = config.api;
+  const exposure = exposureWarning(config);
+  if (exposure !== null) terminal.note(`tallylight: ${exposure}`);
   const { development } = config;
   return parts.start(
     { name: 'API' },
@@ -148,6 +156,7 @@ export async function startApiServer(
         {
           host,
           port,
+          tls: tls === null ? null : { ...tls, onReload: terminal.onReload },
           publicUrl,
           development,
           allowedOrigins,

@@ -60,7 +60,7 @@ async function start(
   const jobs = await startJobs(parts, foundation, 'worker');
   await startStorage(parts, foundation, { config, jobs });
   await startReplays(foundation, jobs);
-  const api = await startApiServer(parts, foundation, { config, jobs });
+  const api = await startApiServer(parts, foundation, { config, jobs, terminal });
   const simulator =
     handles.length > 0
       ? null

@@ -25,6 +25,8 @@ export interface Config {
   readonly api: {
     readonly host: string;
     readonly port: number;
+    /** Null: in the clear. */
+    readonly tls: { readonly certPath: string; readonly keyPath: string } | null;
     /** Null: made from host and port. */
     readonly publicUrl: string | null;
     readonly allowedOrigins: readonly string[];
@@ -78,6 +80,7 @@ export function configOf(values: VariableValues): Config {
     api: {
       host: values.TALLYLIGHT_HOST,
       port: values.TALLYLIGHT_PORT,
+      tls: tlsOf(values),
       publicUrl: values.TALLYLIGHT_PUBLIC_URL,
       allowedOrigins: values.TALLYLIGHT_ALLOWED_ORIGINS,
       metricsToken: values.TALLYLIGHT_METRICS_TOKEN,
@@ -108,6 +111,11 @@ export function configOf(values: VariableValues): Config {
     logLevel: values.TALLYLIGHT_LOG_LEVEL,
     development: values.TALLYLIGHT_DEVELOPMENT,
   });
+}
+
+/** Both files, or none: the parser refuses one without the other. */
+function tlsOf({ TLS_CERT_FILE: certPath, TLS_KEY_FILE: keyPath }: VariableValues): Config['api']['tls'] {
+  return certPath === null || keyPath === null ? null : { certPath, keyPath };
 }
 
 /** Freezes a tree of plain objects and lists; secrets guard themselves. */

@@ -97,12 +97,22 @@ const IN_ORDER = [
   ['TALLYLIGHT_SILENCE_MS', 'TALLYLIGHT_SILENCE_RECONNECT_MS'],
 ] as const satisfies readonly (readonly [VariableName, VariableName])[];
 
+/** Pairs of which one is of no use without the other. */
+const TOGETHER = [['TLS_CERT_FILE', 'TLS_KEY_FILE']] as const satisfies readonly (readonly [
+  VariableName,
+  VariableName,
+])[];
+
 /** What no variable is to blame for alone. */
 function contradictions(values: VariableValues): readonly string[] {
-  return IN_ORDER.filter(([lower, upper]) => values[lower] > values[upper]).map(
+  const disordered = IN_ORDER.filter(([lower, upper]) => values[lower] > values[upper]).map(
     ([lower, upper]) =>
       `${lower} is ${values[lower]}: it must not be above ${upper}, which is ${values[upper]}`,
   );
+  const alone = TOGETHER.filter(([one, other]) => (values[one] === null) !== (values[other] === null)).map(
+    ([one, other]) => `${one} and ${other} belong together: set both, or none of them`,
+  );
+  return [...disordered, ...alone];
 }
 
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {

@@ -25,6 +25,9 @@ const PROCESS = 'Process';
 const HOST_PATTERN = /^[a-z0-9.-]{1,253}(:\d{1,5})?$/i;
 const HOST_ALLOWED = 'a host name, with a port if need be, such as www.tiktok.com or 127.0.0.1:8080';
 
+const PATH_PATTERN = /^[^\0]{1,4096}$/;
+const PATH_ALLOWED = 'a path';
+
 /** A word that may stand in Redis keys and group names. */
 const PREFIX_PATTERN = /^[a-z0-9_-]{1,32}$/;
 const PREFIX_ALLOWED = '1 to 32 of the characters a-z, 0-9, _ and -';
@@ -57,8 +60,8 @@ export const VARIABLES = {
     section: SERVERS,
     description: 'Folder for the embedded database and the master key file. Kept between runs; back it up.',
     defaultText: './data',
-    allowed: 'a path',
-    pattern: /^[^\0]{1,4096}$/,
+    allowed: PATH_ALLOWED,
+    pattern: PATH_PATTERN,
   }),
   TALLYLIGHT_MASTER_KEY: secretText({
     section: SERVERS,
@@ -71,7 +74,8 @@ export const VARIABLES = {
 
   TALLYLIGHT_HOST: text({
     section: API,
-    description: 'Address the API listens on. Anything but loopback belongs behind a proxy that speaks TLS.',
+    description:
+      'Address the API listens on. Anything but loopback needs TLS: `TLS_CERT_FILE`, or a proxy that speaks it.',
     defaultText: '127.0.0.1',
     allowed: 'a host name or an address',
     pattern: /^[a-z0-9.:_-]{1,253}$/i,
@@ -82,6 +86,21 @@ export const VARIABLES = {
     defaultText: '4400',
     min: 0,
     max: 65_535,
+  }),
+  TLS_CERT_FILE: text({
+    section: API,
+    description:
+      'PEM file of the certificate chain the API speaks TLS 1.3 with, together with `TLS_KEY_FILE`. Read again on SIGHUP. Unset: in the clear.',
+    defaultText: null,
+    allowed: PATH_ALLOWED,
+    pattern: PATH_PATTERN,
+  }),
+  TLS_KEY_FILE: text({
+    section: API,
+    description: 'PEM file of the private key, without a passphrase, of the certificate in `TLS_CERT_FILE`.',
+    defaultText: null,
+    allowed: PATH_ALLOWED,
+    pattern: PATH_PATTERN,
   }),
   TALLYLIGHT_PUBLIC_URL: url({
     section: API,

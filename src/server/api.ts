@@ -1,14 +1,11 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
 import { ensureAccessKeys } from '../auth/access-keys.ts';
 import type { EventBus } from '../bus/port.ts';
 import type { PipelineHealth, Services } from '../context.ts';
 import type { Database } from '../db/connect.ts';
-import { UserError } from '../errors/errors.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -17,12 +14,13 @@ import type { MasterKey } from '../privacy/master-key.ts';
 import type { Vault } from '../privacy/vault.ts';
 import { schema } from '../schema/index.ts';
 import { createGraphqlServer, GRAPHQL_PATH } from './graphql.ts';
-import { CONNECTIONS_MAX, DRAIN_MS } from './limits.ts';
+import { startListener } from './listener.ts';
 import { LiveConnections } from './live-connections.ts';
 import { isAllowedOrigin } from './origin.ts';
 import { loadOverlayFiles } from './overlay-files.ts';
 import { type RouterDeps, route } from './router.ts';
 import { createSecurityHeaders } from './security-headers.ts';
+import type { TlsOptions } from './tls.ts';
 import { createSocketServer, type SocketServer } from './web-socket.ts';
 
 export interface ApiDeps {
@@ -41,6 +39,8 @@ export interface ApiOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** The certificate to speak TLS with; none: in the clear. */
+  readonly tls?: TlsOptions | null;
   /** Where clients reach us; null: where we listen. */
   readonly publicUrl: string | null;
   /** Shows stacks in errors, and the schema to every key. */
@@ -60,31 +60,19 @@ export interface Api {
   stop(): Promise<void>;
 }
 
-/** Another program listens on our port, or the address is not ours. */
-export class ListenError extends UserError {
-  override readonly name = 'ListenError';
-  readonly code = 'LISTEN_FAILED';
-}
-
 /**
  * Starts the API process: GraphQL over HTTP, server-sent events and WebSocket, the overlay's files, health and metrics.
  * Makes sure that the access keys of this master key are the valid ones.
  * @throws ListenError when the port is taken or the address cannot be used
+ * @throws TlsFilesError when the certificate or its key cannot be used
  */
 export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api> {
   await ensureAccessKeys(deps);
   const overlayFiles = await loadOverlayFiles(options.overlayDirectory);
   const logger = deps.logger.child({ module: 'api' });
-  const server = createServer({
-    maxHeaderSize: 16 * 1024,
-    headersTimeout: 10_000,
-    requestTimeout: 30_000,
-    // Node looks every 30 s by default, which would let a sender of one header at a time keep its place for 40.
-    connectionsCheckingInterval: 2_000,
-  });
-  server.maxConnections = CONNECTIONS_MAX;
-  await listen(server, options);
-  const url = listeningUrl(server, options.host);
+  const { host, port, tls = null } = options;
+  const listener = await startListener({ host, port, tls }, { logger, clock: deps.clock });
+  const { server, url } = listener;
   const publicUrl = (options.publicUrl ?? url).replace(/\/+$/, '');
 
   const live = new LiveHub({ bus: deps.bus, logger, registry: deps.registry });
@@ -100,7 +88,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     registry: deps.registry,
     graphql,
     connections,
-    headers: createSecurityHeaders({ https: publicUrl.startsWith('https:') }),
+    headers: createSecurityHeaders({ https: tls !== null || publicUrl.startsWith('https:') }),
     overlayFiles,
     allowedOrigins: new Set(options.allowedOrigins),
     metricsToken: options.metricsToken ?? null,
@@ -116,7 +104,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
       sockets.stop();
       await live.stop();
       await connections.stop();
-      await drain(server);
+      await listener.stop();
       logger.info('api.stopped');
     },
   };
@@ -145,52 +133,4 @@ function refuseUpgrade(socket: Duplex, status: string): void {
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
-function listen(server: Server, { host, port }: ApiOptions): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
-  server.listen({ host, port }, () => resolve());
-  return promise;
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  const where = `${host}:${port}`;
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return new ListenError(
-        `Another program listens on ${where}: stop it, or set TALLYLIGHT_PORT to a free port.`,
-        {
-          cause: error,
-        },
-      );
-    case 'EACCES':
-      return new ListenError(`We may not listen on ${where}: set TALLYLIGHT_PORT to a port above 1023.`, {
-        cause: error,
-      });
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new ListenError(`${host} is not an address of this machine: correct TALLYLIGHT_HOST.`, {
-        cause: error,
-      });
-    default:
-      return error;
-  }
-}
-
-function listeningUrl(server: Server, host: string): string {
-  const { port } = server.address() as AddressInfo; // it listens on TCP
-  // Listening on every address, we are reached on this machine by the loopback one.
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
-}
-
-/** Lets requests under way finish, for as long as stopping may take; then cuts what is left. */
-async function drain(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  const idle = setInterval(() => server.closeIdleConnections(), 50);
-  await Promise.race([closed, sleep(DRAIN_MS, undefined, { ref: false })]);
-  clearInterval(idle);
-  server.closeAllConnections();
-  await closed;
 }

@@ -27,6 +27,7 @@ async function typed(args: readonly string[], env: Record<string, string> = {}, 
     print: (line) => out.push(line),
     note: (line) => notes.push(line),
     stopRequested: signal ?? new AbortController().signal,
+    onReload: () => () => undefined,
   };
   const code = await runCommandLine(terminal);
   return { code, out: out.join('\n'), notes: notes.join('\n') };

@@ -28,6 +28,7 @@ describe('parseConfig', () => {
     expect(config.api).toEqual({
       host: '127.0.0.1',
       port: 4400,
+      tls: null,
       publicUrl: null,
       allowedOrigins: [],
       metricsToken: null,

@@ -25,10 +25,18 @@ export interface SocketClient {
 /** Connects; with a key it also waits for the acknowledgement. */
 export async function openSocket(
   url: string,
-  options: { readonly key?: string; readonly origin?: string; readonly protocol?: string } = {},
+  options: {
+    readonly key?: string;
+    readonly origin?: string;
+    readonly protocol?: string;
+    readonly ca?: string;
+  } = {},
 ): Promise<SocketClient> {
-  const { key, origin, protocol = 'graphql-transport-ws' } = options;
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, protocol, origin ? { origin } : {});
+  const { key, origin, ca, protocol = 'graphql-transport-ws' } = options;
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, protocol, {
+    ...(origin === undefined ? {} : { origin }),
+    ...(ca === undefined ? {} : { ca }),
+  });
   const frames: Frame[] = [];
   socket.on('message', (data) => frames.push(JSON.parse(String(data))));
   const closed = new Promise<{ code: number; reason: string }>((resolve) =>

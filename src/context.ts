@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { SessionStore } from './auth/sessions/session-store.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { EventBus } from './bus/port.ts';
 import type { ChannelRow } from './db/channel.ts';
@@ -28,6 +29,7 @@ export interface Services {
   readonly masterKey: MasterKey;
   readonly live: LiveHub;
   readonly health: PipelineHealth;
+  readonly sessions: SessionStore;
   /** Where clients reach us, without a slash at the end. */
   readonly publicUrl: string;
 }

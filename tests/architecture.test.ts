@@ -131,6 +131,7 @@ describe('the architecture', () => {
   it.each([
     ['kysely and pg', /^(?:kysely|pg)$/, /^src\/(?:db\/|jobs\/|cli\/)/],
     ['pg-boss', /^pg-boss$/, /^src\/jobs\//],
+    ['lucia', /^lucia$/, /^src\/auth\/sessions\/lucia-session-store\.ts$/],
     ['ioredis', /^ioredis$/, /^src\/bus\//],
     ['Pothos', /^@pothos\//, /^src\/(?:schema\/|server\/operation-guard\.ts)/],
   ])('keeps %s to its folder', (_what, packages, home) => {

@@ -159,6 +159,7 @@ export async function startApiServer(
           tls: tls === null ? null : { ...tls, onReload: terminal.onReload },
           publicUrl,
           development,
+          session: config.session,
           allowedOrigins,
           metricsToken: metricsToken?.reveal() ?? null,
           overlayDirectory: OVERLAY_DIRECTORY,

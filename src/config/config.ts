@@ -2,6 +2,8 @@ import type { LogLevel } from '../lib/logger.ts';
 import type { Secret } from './secret.ts';
 import type { VariableValues } from './variables.ts';
 
+const MINUTE_MS = 60_000;
+
 /** The whole configuration, frozen. Names end in their unit. */
 export interface Config {
   readonly database: {
@@ -31,6 +33,11 @@ export interface Config {
     readonly publicUrl: string | null;
     readonly allowedOrigins: readonly string[];
     readonly metricsToken: Secret | null;
+  };
+  readonly session: {
+    readonly store: 'lucia' | 'native';
+    readonly idleMs: number;
+    readonly absoluteMs: number;
   };
   readonly tiktok: {
     readonly provider: 'direct' | 'euler';
@@ -84,6 +91,11 @@ export function configOf(values: VariableValues): Config {
       publicUrl: values.TALLYLIGHT_PUBLIC_URL,
       allowedOrigins: values.TALLYLIGHT_ALLOWED_ORIGINS,
       metricsToken: values.TALLYLIGHT_METRICS_TOKEN,
+    },
+    session: {
+      store: values.TALLYLIGHT_SESSION_STORE,
+      idleMs: values.TALLYLIGHT_SESSION_IDLE_MINUTES * MINUTE_MS,
+      absoluteMs: values.TALLYLIGHT_SESSION_MAX_MINUTES * MINUTE_MS,
     },
     tiktok: {
       provider: values.TIKTOK_PROVIDER,

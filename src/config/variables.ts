@@ -15,6 +15,7 @@ const DAY_MS = 86_400_000;
 
 const SERVERS = 'Servers and data';
 const API = 'API';
+const SIGN_IN = 'Sign-in';
 const TIKTOK = 'TikTok';
 const INGEST = 'Ingest';
 const BUS = 'Event bus';
@@ -121,6 +122,28 @@ export const VARIABLES = {
     defaultText: null,
     allowed: TOKEN_ALLOWED,
     pattern: TOKEN_PATTERN,
+  }),
+
+  TALLYLIGHT_SESSION_STORE: choice({
+    section: SIGN_IN,
+    description:
+      'What keeps sign-in sessions: the lucia library, or our own code without it. Both use the same table, so changing it signs nobody out.',
+    defaultText: 'lucia',
+    words: ['lucia', 'native'],
+  }),
+  TALLYLIGHT_SESSION_IDLE_MINUTES: wholeNumber({
+    section: SIGN_IN,
+    description: 'A sign-in session that is not used for this long ends.',
+    defaultText: '10080',
+    min: 5,
+    max: 525_600,
+  }),
+  TALLYLIGHT_SESSION_MAX_MINUTES: wholeNumber({
+    section: SIGN_IN,
+    description: 'A sign-in session ends after this long, however much it is used.',
+    defaultText: '43200',
+    min: 5,
+    max: 525_600,
   }),
 
   TIKTOK_PROVIDER: choice({

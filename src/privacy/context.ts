@@ -1,4 +1,4 @@
-import type { ChannelId, MemberId, UserId } from '../lib/ids.ts';
+import type { ChannelId, MemberId, SignInId, UserId } from '../lib/ids.ts';
 
 /** Whose key seals a value: an audience member's, a user's, or a channel's for data about nobody in particular. */
 export type SubjectId = MemberId | ChannelId | UserId;
@@ -21,4 +21,8 @@ export const sealContext = {
   userEmail: (userId: UserId): string => `app_user.email\n${userId}`,
   /** `app_user.display_name`. */
   userName: (userId: UserId): string => `app_user.display_name\n${userId}`,
+  /** `user_session.user_agent`. */
+  sessionUserAgent: (id: SignInId): string => `user_session.user_agent\n${id}`,
+  /** `user_session.address`. */
+  sessionAddress: (id: SignInId): string => `user_session.address\n${id}`,
 } as const;

@@ -3,6 +3,11 @@ import type { Duplex } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
 import { ensureAccessKeys } from '../auth/access-keys.ts';
+import {
+  createSessionStore,
+  DEFAULT_SESSION_OPTIONS,
+  type SessionOptions,
+} from '../auth/sessions/create-session-store.ts';
 import type { EventBus } from '../bus/port.ts';
 import type { PipelineHealth, Services } from '../context.ts';
 import type { Database } from '../db/connect.ts';
@@ -49,6 +54,8 @@ export interface ApiOptions {
   readonly allowedOrigins: readonly string[];
   /** Opens /metrics to a monitoring system, besides the operator's key. */
   readonly metricsToken?: string | null;
+  /** Sign-in sessions; left out: a week without use, a month at all. */
+  readonly session?: SessionOptions;
   /** Where the overlay's files are. */
   readonly overlayDirectory: string;
 }
@@ -76,7 +83,8 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   const publicUrl = (options.publicUrl ?? url).replace(/\/+$/, '');
 
   const live = new LiveHub({ bus: deps.bus, logger, registry: deps.registry });
-  const services: Services = { ...deps, logger, live, publicUrl };
+  const sessions = createSessionStore(deps, options.session ?? DEFAULT_SESSION_OPTIONS);
+  const services: Services = { ...deps, logger, live, publicUrl, sessions };
   const connections = new LiveConnections({ db: deps.db, bus: deps.bus, logger });
   await connections.start();
   const { development } = options;

@@ -3,7 +3,10 @@ import type { ChannelRole, ClientScope, PlatformRole, Viewer } from './viewer.ts
 
 /** What may be done in a channel. */
 export const CHANNEL_PERMISSIONS = [
+  /** That it is there, and whether it is on air. */
   'CHANNEL_VIEW',
+  /** Whose it is, and how it is set up. */
+  'CHANNEL_DETAILS',
   'LIVE_READ',
   'HISTORY_READ',
   /** Names, handles, ids, pictures and texts of viewers. Without it: aliases. */
@@ -46,6 +49,7 @@ const OF_ROLE: Readonly<Record<ChannelRole, Permissions>> = {
   OWNER: EVERYTHING,
   MODERATOR: new Set<ChannelPermission>([
     'CHANNEL_VIEW',
+    'CHANNEL_DETAILS',
     'LIVE_READ',
     'HISTORY_READ',
     'PII_READ',
@@ -56,15 +60,10 @@ const OF_ROLE: Readonly<Record<ChannelRole, Permissions>> = {
     'OVERLAY_VIEW',
     'MEMBERS_VIEW',
   ]),
-  VIEWER: new Set<ChannelPermission>(['CHANNEL_VIEW', 'HISTORY_READ', 'ANALYTICS_TOTALS']),
+  VIEWER: new Set<ChannelPermission>(['CHANNEL_VIEW', 'CHANNEL_DETAILS', 'HISTORY_READ', 'ANALYTICS_TOTALS']),
 };
 
-const OF_OVERLAY: Permissions = new Set<ChannelPermission>([
-  'CHANNEL_VIEW',
-  'LIVE_READ',
-  'PII_SCREEN',
-  'ANALYTICS_TOTALS',
-]);
+const OF_OVERLAY: Permissions = new Set<ChannelPermission>(['CHANNEL_VIEW', 'LIVE_READ', 'PII_SCREEN']);
 
 const OF_SCOPE: Readonly<Record<ClientScope, readonly ChannelPermission[]>> = {
   EVENTS_READ: ['LIVE_READ'],
@@ -76,10 +75,16 @@ const OF_SCOPE: Readonly<Record<ClientScope, readonly ChannelPermission[]>> = {
 };
 
 /** An administrator sees that a channel exists and who belongs to it, and nothing that happens in it. */
-const OF_ADMIN: Permissions = new Set<ChannelPermission>(['CHANNEL_VIEW', 'MEMBERS_VIEW', 'CLIENTS_VIEW']);
+const OF_ADMIN: Permissions = new Set<ChannelPermission>([
+  'CHANNEL_VIEW',
+  'CHANNEL_DETAILS',
+  'MEMBERS_VIEW',
+  'CLIENTS_VIEW',
+]);
 /** What a logged reason adds for staff. */
 const OF_STAFF_ACCESS: Permissions = new Set<ChannelPermission>([
   'CHANNEL_VIEW',
+  'CHANNEL_DETAILS',
   'HISTORY_READ',
   'PII_READ',
   'PII_SCREEN',
@@ -121,7 +126,7 @@ export function readsAsStaff(viewer: Viewer, channelId: ChannelId): boolean {
 }
 
 function clientMay(scopes: ReadonlySet<ClientScope>, permission: ChannelPermission): boolean {
-  if (permission === 'CHANNEL_VIEW') return true;
+  if (permission === 'CHANNEL_VIEW' || permission === 'CHANNEL_DETAILS') return true;
   for (const scope of scopes) if (OF_SCOPE[scope].includes(permission)) return true;
   return false;
 }

@@ -81,12 +81,17 @@ export async function selectChannels(
 /** Channels in the order they were made, `limit` of them after `afterId`. */
 export async function selectChannelPage(
   db: Kysely<Database>,
-  page: { readonly afterId: ChannelId | null; readonly limit: number },
+  page: {
+    readonly afterId: ChannelId | null;
+    readonly limit: number;
+    readonly only: readonly ChannelId[] | null;
+  },
 ): Promise<readonly ChannelRow[]> {
   const after = page.afterId === null ? sql`true` : sql`channel.id > ${uuidFromId(page.afterId)}::uuid`;
+  const among = page.only === null ? sql`true` : sql`channel.id = any(${page.only.map(uuidFromId)}::uuid[])`;
   const result = await sql<RawChannel>`
     /* selectChannelPage */
-    select ${columns} from ${joined} where ${after} order by channel.id limit ${page.limit}
+    select ${columns} from ${joined} where ${after} and ${among} order by channel.id limit ${page.limit}
   `.execute(db);
   return result.rows.map(channelOf);
 }

@@ -82,14 +82,22 @@ export async function findChannel(
   return (await selectChannelByHandle(deps.db, { provider: key.provider, handle })) ?? null;
 }
 
-/** The channels in the order they were made. The cursor is the last channel's id. @throws BadArgumentError on a bad cursor */
+/**
+ * The channels in the order they were made; with `only`, of these. The cursor is the last channel's id.
+ * @throws BadArgumentError on a bad cursor
+ */
 export async function listChannels(
   deps: { readonly db: Kysely<Database> },
-  query: { readonly first: number; readonly after: string | null },
+  query: {
+    readonly first: number;
+    readonly after: string | null;
+    readonly only?: readonly ChannelId[] | null;
+  },
 ): Promise<Page<ChannelRow>> {
   const afterId = query.after === null ? null : parseId('channel', query.after);
   if (afterId === undefined) {
     throw badCursor();
   }
-  return pageOf(await selectChannelPage(deps.db, { afterId, limit: query.first + 1 }), query.first);
+  const page = { afterId, limit: query.first + 1, only: query.only ?? null };
+  return pageOf(await selectChannelPage(deps.db, page), query.first);
 }

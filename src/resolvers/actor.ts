@@ -1,3 +1,4 @@
+import { mayInChannel } from '../auth/permissions.ts';
 import type { AppContext } from '../context.ts';
 import type { EventUser, Provider } from '../events/unified-event.ts';
 import type { ChannelId, MemberId } from '../lib/ids.ts';
@@ -13,11 +14,12 @@ export interface EventActor {
   readonly memberId: MemberId | undefined;
 }
 
-export function actorMember(
+export async function actorMember(
   actor: EventActor,
   _args: object,
   ctx: AppContext,
 ): Promise<AudienceMember | null> {
+  if (!mayInChannel(ctx.viewer, actor.channelId, 'HISTORY_READ')) return null;
   if (actor.memberId !== undefined) return ctx.loaders.members.load(actor.memberId);
   const { channelId, provider, user } = actor;
   return ctx.loaders.membersByUser.load({ channelId, provider, userId: user.userId });

@@ -1,10 +1,11 @@
 import { overlayKey } from '../auth/access-keys.ts';
-import { mayInChannel } from '../auth/permissions.ts';
+import { mayInChannel, mayOnPlatform } from '../auth/permissions.ts';
+import type { Viewer } from '../auth/viewer.ts';
 import type { AppContext } from '../context.ts';
 import type { ChannelRow } from '../db/channel.ts';
 import type { StreamRow } from '../db/stream.ts';
 import type { Provider } from '../events/unified-event.ts';
-import { parseId } from '../lib/ids.ts';
+import { type ChannelId, parseId } from '../lib/ids.ts';
 import { type AudienceMember, findMembers } from '../live/audience.ts';
 import { findChannel, listChannels } from '../live/channels.ts';
 import { encodeTimeCursor } from '../live/page.ts';
@@ -22,12 +23,13 @@ export async function queryChannel(
     : ctx.loaders.channels.load(id);
 }
 
-export function queryChannelByHandle(
+export async function queryChannelByHandle(
   _root: unknown,
   args: { readonly handle: string; readonly provider: Provider },
   ctx: AppContext,
 ): Promise<ChannelRow | null> {
-  return findChannel(ctx.services, args);
+  const channel = await findChannel(ctx.services, args);
+  return channel !== null && mayInChannel(ctx.viewer, channel.id, 'CHANNEL_VIEW') ? channel : null;
 }
 
 export async function queryChannels(
@@ -36,7 +38,22 @@ export async function queryChannels(
   ctx: AppContext,
 ): Promise<Connection<ChannelRow>> {
   const request = pageRequest(args);
-  return connectionOf(await listChannels(ctx.services, request), request, (channel) => channel.id);
+  const only = channelsOf(ctx.viewer);
+  return connectionOf(await listChannels(ctx.services, { ...request, only }), request, ({ id }) => id);
+}
+
+/** The channels that may be listed to somebody; null: every one. */
+function channelsOf(viewer: Viewer): readonly ChannelId[] | null {
+  if (viewer.kind === 'OPERATOR' || mayOnPlatform(viewer, 'CHANNELS_ADMIN')) return null;
+  switch (viewer.kind) {
+    case 'ANONYMOUS':
+      return [];
+    case 'OVERLAY':
+    case 'CLIENT':
+      return [viewer.channelId];
+    case 'USER':
+      return [...new Set([...viewer.memberships.keys(), ...viewer.staffAccess])];
+  }
 }
 
 export function channelOverlaysConnected(

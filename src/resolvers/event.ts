@@ -3,8 +3,8 @@ import type { SessionRow } from '../db/session.ts';
 import type { StreamRow } from '../db/stream.ts';
 import { encodeEventCursor } from '../events/event-cursor.ts';
 import type { PersonalState } from '../events/stored-event.ts';
-import type { EventType, UnifiedEvent, UnifiedEventOf } from '../events/unified-event.ts';
-import type { MemberId } from '../lib/ids.ts';
+import type { BattleParticipant, EventType, UnifiedEvent, UnifiedEventOf } from '../events/unified-event.ts';
+import type { ChannelId, MemberId } from '../lib/ids.ts';
 import type { EventActor } from './actor.ts';
 
 /** An event as the schema shows it, live or from history. */
@@ -91,6 +91,23 @@ export function eventSession(
 /** A text of the payload that is personal: null once it was deleted at the provider, erased, or found damaged. */
 export function personalText(shown: ShownEvent, text: string): string | null {
   return shown.personal === 'READABLE' ? text : null;
+}
+
+/** A participant of a battle, with what leads to their alias. */
+export interface ShownParticipant extends BattleParticipant {
+  readonly channelId: ChannelId;
+}
+
+export function battleParticipants({ event }: ShownEvent<'BATTLE'>): readonly ShownParticipant[] {
+  return event.payload.participants.map((participant) => ({ ...participant, channelId: event.channelId }));
+}
+
+export function participantAlias(
+  { channelId, userId }: ShownParticipant,
+  _args: object,
+  { services }: AppContext,
+): string {
+  return services.vault.alias({ channelId, userId });
 }
 
 /** Stands for people the payload names, without naming them. */

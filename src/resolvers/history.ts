@@ -2,6 +2,7 @@ import type { AppContext } from '../context.ts';
 import type { ChannelRow } from '../db/channel.ts';
 import type { SessionRow } from '../db/session.ts';
 import type { StreamRow } from '../db/stream.ts';
+import { UserError } from '../errors/errors.ts';
 import { decodeEventCursor, encodeEventCursor } from '../events/event-cursor.ts';
 import { type EventQuery, listEvents } from '../events/history.ts';
 import type { SealedFields } from '../events/stored-event.ts';
@@ -11,6 +12,7 @@ import type { AudienceMember } from '../live/audience.ts';
 import { badCursor } from '../live/page.ts';
 import { type Connection, connectionOf, type PageArguments, pageRequest } from './connection.ts';
 import { encodedCursor, type ShownEvent } from './event.ts';
+import { mayReadPersonal } from './redaction.ts';
 import { namesBelow, type SelectionInfo } from './selection.ts';
 
 /** The arguments of an events connection as they arrive. */
@@ -66,6 +68,16 @@ export function memberEvents(
   return eventsOf({ channelId: member.channelId, memberId: member.id }, args, ctx, info);
 }
 
+/** Texts are searched by who may read them. */
+class PersonalSearchError extends UserError {
+  override readonly name = 'PersonalSearchError';
+  readonly code = 'FORBIDDEN';
+
+  constructor() {
+    super('Texts may be searched by who may read them.');
+  }
+}
+
 type Scope = Pick<EventQuery, 'channelId' | 'streamId' | 'sessionId' | 'memberId'>;
 
 async function eventsOf(
@@ -78,6 +90,8 @@ async function eventsOf(
   const after = request.after === null ? undefined : decodeEventCursor(request.after);
   if (request.after !== null && after === undefined) throw badCursor();
   const { memberId: memberText, minimumCoins, includeReplays, ...filter } = args.filter ?? {};
+  // What may not be read may not be guessed word by word either.
+  if (filter.text && !mayReadPersonal(ctx, scope.channelId, 'PII_READ')) throw new PersonalSearchError();
   const memberId = memberText ? parseId('member', memberText) : scope.memberId;
   // An id that names nobody, or somebody else than the list is about, matches nothing.
   const nobody = memberText && (memberId === undefined || (scope.memberId ?? memberId) !== memberId);

@@ -1,3 +1,4 @@
+import { mayInChannel } from '../auth/permissions.ts';
 import type { AppContext } from '../context.ts';
 import { BadArgumentError } from '../errors/bad-argument.ts';
 import { assert } from '../lib/assert.ts';
@@ -5,6 +6,7 @@ import { parseId } from '../lib/ids.ts';
 import { findEvent } from '../live/event-lookup.ts';
 import { PAGE_ITEMS_MAX } from '../live/page.ts';
 import { eventTypename, parseEventGlobalId, type ShownEvent } from './event.ts';
+import { visible } from './visible.ts';
 
 /** Anything with an id of its own. */
 export type Node = { readonly id: string } | ShownEvent;
@@ -43,17 +45,20 @@ export async function queryNodes(
   return Promise.all(args.ids.map((id) => loadNode(id, ctx)));
 }
 
-async function loadNode(text: string, { loaders, services }: AppContext): Promise<Node | null> {
+async function loadNode(text: string, ctx: AppContext): Promise<Node | null> {
+  const { loaders, services, viewer } = ctx;
   const channelId = parseId('channel', text);
-  if (channelId !== undefined) return loaders.channels.load(channelId);
+  if (channelId !== undefined)
+    return mayInChannel(viewer, channelId, 'CHANNEL_VIEW') ? loaders.channels.load(channelId) : null;
   const streamId = parseId('stream', text);
-  if (streamId !== undefined) return loaders.streams.load(streamId);
+  if (streamId !== undefined) return visible(await loaders.streams.load(streamId), ctx, 'CHANNEL_VIEW');
   const sessionId = parseId('session', text);
-  if (sessionId !== undefined) return loaders.sessions.load(sessionId);
+  if (sessionId !== undefined) return visible(await loaders.sessions.load(sessionId), ctx, 'HISTORY_READ');
   const gapId = parseId('gap', text);
-  if (gapId !== undefined) return loaders.gaps.load(gapId);
+  if (gapId !== undefined) return visible(await loaders.gaps.load(gapId), ctx, 'HISTORY_READ');
   const memberId = parseId('member', text);
-  if (memberId !== undefined) return loaders.members.load(memberId);
+  if (memberId !== undefined) return visible(await loaders.members.load(memberId), ctx, 'HISTORY_READ');
   const eventKey = parseEventGlobalId(text);
-  return eventKey === undefined ? null : findEvent(services, eventKey);
+  const shown = eventKey === undefined ? null : await findEvent(services, eventKey);
+  return shown !== null && mayInChannel(viewer, shown.event.channelId, 'HISTORY_READ') ? shown : null;
 }

@@ -3,6 +3,7 @@ import type { ReplayRow, SessionRow } from '../db/session.ts';
 import type { StreamRow } from '../db/stream.ts';
 import { assert } from '../lib/assert.ts';
 import { parseId } from '../lib/ids.ts';
+import { visible } from './visible.ts';
 
 export async function querySession(
   _root: unknown,
@@ -10,7 +11,7 @@ export async function querySession(
   ctx: AppContext,
 ): Promise<SessionRow | null> {
   const id = parseId('session', args.id);
-  return id === undefined ? null : ctx.loaders.sessions.load(id);
+  return id === undefined ? null : visible(await ctx.loaders.sessions.load(id), ctx, 'HISTORY_READ');
 }
 
 export async function sessionStream(session: SessionRow, _args: object, ctx: AppContext): Promise<StreamRow> {

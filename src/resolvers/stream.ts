@@ -8,6 +8,7 @@ import { parseId } from '../lib/ids.ts';
 import { encodeTimeCursor } from '../live/page.ts';
 import { listGaps, listSessions } from '../live/streams.ts';
 import { type Connection, connectionOf, type PageArguments, pageRequest } from './connection.ts';
+import { visible } from './visible.ts';
 
 export async function queryStream(
   _root: unknown,
@@ -15,7 +16,7 @@ export async function queryStream(
   ctx: AppContext,
 ): Promise<StreamRow | null> {
   const id = parseId('stream', args.id);
-  return id === undefined ? null : ctx.loaders.streams.load(id);
+  return id === undefined ? null : visible(await ctx.loaders.streams.load(id), ctx, 'CHANNEL_VIEW');
 }
 
 export async function streamChannel(stream: StreamRow, _args: object, ctx: AppContext): Promise<ChannelRow> {

@@ -1,8 +1,9 @@
 import { actorMember, type EventActor } from '../resolvers/actor.ts';
 import { builder } from './builder.ts';
 import { FollowRoleEnum } from './event-enums.ts';
+import { asNull, redacted } from './redaction.ts';
 import { Member } from './refs.ts';
-import { OPERATOR, VIEWER } from './scopes.ts';
+import { VIEWER } from './scopes.ts';
 
 /** What overlays may put on screen, and, for the owner, who it is. */
 export const Actor = builder.objectRef<EventActor>('EventActor').implement({
@@ -14,18 +15,27 @@ export const Actor = builder.objectRef<EventActor>('EventActor').implement({
         'Stands for the person without naming them, the same throughout a channel, like `viewer-7f3a09c2`.',
     }),
     displayName: t.string({
-      description: 'The name they show. Personal.',
-      resolve: ({ user }) => user.displayName,
+      description: 'The name they show. Personal: the alias for who may not see names.',
+      ...redacted(
+        'PII_SCREEN',
+        ({ user }: EventActor) => user.displayName,
+        ({ alias }) => alias,
+      ),
     }),
     handle: t.string({
-      authScopes: OPERATOR,
-      description: 'The handle, without `@`. Personal, and nothing that an overlay shows.',
-      resolve: ({ user }) => user.uniqueId,
+      description:
+        'The handle, without `@`. Personal, and nothing that an overlay shows: the alias for who may not see it.',
+      ...redacted(
+        'PII_READ',
+        ({ user }: EventActor) => user.uniqueId,
+        ({ alias }) => alias,
+      ),
     }),
     avatarUrl: t.string({
       nullable: true,
-      description: "Their picture, on the provider's servers. Null when they have none. Personal.",
-      resolve: ({ user }) => user.avatarUrl,
+      description:
+        "Their picture, on the provider's servers. Null when they have none. Personal: null for who may not see people.",
+      ...redacted('PII_SCREEN', ({ user }: EventActor) => user.avatarUrl, asNull),
     }),
     followRole: t.field({
       type: FollowRoleEnum,
@@ -45,15 +55,15 @@ export const Actor = builder.objectRef<EventActor>('EventActor').implement({
       resolve: ({ user }) => user.teamMemberLevel,
     }),
     externalId: t.string({
-      authScopes: OPERATOR,
-      description: "The provider's id of the person. Personal.",
-      resolve: ({ user }) => user.userId,
+      nullable: true,
+      description: "The provider's id of the person. Personal: null for who may not see names.",
+      ...redacted('PII_READ', ({ user }: EventActor) => user.userId, asNull),
     }),
     member: t.field({
       type: Member,
       nullable: true,
-      authScopes: OPERATOR,
-      description: 'The person in this channel. Null while their first event is still being stored.',
+      description:
+        'The person in this channel. Null while their first event is still being stored, and for who may not read history.',
       resolve: actorMember,
     }),
   }),

@@ -1,16 +1,17 @@
-import type { SeenHandle } from '../live/audience.ts';
+import type { AudienceMember, SeenHandle } from '../live/audience.ts';
 import { memberAlias, memberChannel, memberHandles } from '../resolvers/audience-member.ts';
 import { memberEvents } from '../resolvers/history.ts';
 import { builder } from './builder.ts';
 import { connectionCost, pageArguments } from './connection.ts';
 import { EventConnection, eventArguments } from './event-connection.ts';
 import { FollowRoleEnum } from './event-enums.ts';
+import { asNull, redacted } from './redaction.ts';
 import { Channel, Member } from './refs.ts';
-import { OPERATOR } from './scopes.ts';
+import { inItsChannel, itsChannel, typeInChannel, VIEWER } from './scopes.ts';
 
 const MemberHandle = builder.objectRef<SeenHandle>('MemberHandle').implement({
   description: 'A handle an audience member was seen with.',
-  authScopes: OPERATOR,
+  authScopes: VIEWER,
   fields: (t) => ({
     handle: t.exposeString('handle', { description: 'The handle, without `@`. Personal.' }),
     firstSeenAt: t.expose('firstSeenAt', { type: 'DateTime', description: 'When it was first seen.' }),
@@ -22,15 +23,15 @@ const MemberHandleConnection = builder.connectionObject(
     type: MemberHandle,
     name: 'MemberHandleConnection',
     description: 'A page of handles.',
-    authScopes: OPERATOR,
+    authScopes: VIEWER,
   },
-  { name: 'MemberHandleEdge', description: 'A handle on its page.', authScopes: OPERATOR },
+  { name: 'MemberHandleEdge', description: 'A handle on its page.', authScopes: VIEWER },
 );
 
 Member.implement({
   description:
     "A viewer known from a channel's events: a data subject. The same person is another member in another channel.",
-  authScopes: OPERATOR,
+  authScopes: typeInChannel('HISTORY_READ', itsChannel),
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Opaque, prefixed `mem_`. Random: says nothing about the person.' }),
@@ -39,21 +40,23 @@ Member.implement({
       resolve: memberAlias,
     }),
     handle: t.string({
-      description: 'The handle as last seen, without `@`. Personal.',
-      resolve: ({ user }) => user.uniqueId,
+      description: 'The handle as last seen, without `@`. Personal: the alias for who may not see names.',
+      ...redacted('PII_READ', ({ user }: AudienceMember) => user.uniqueId, memberAlias),
     }),
     displayName: t.string({
-      description: 'The name as last seen. Personal.',
-      resolve: ({ user }) => user.displayName,
+      description: 'The name as last seen. Personal: the alias for who may not see names.',
+      ...redacted('PII_SCREEN', ({ user }: AudienceMember) => user.displayName, memberAlias),
     }),
     avatarUrl: t.string({
       nullable: true,
-      description: "The picture as last seen, on the provider's servers. Null when they have none. Personal.",
-      resolve: ({ user }) => user.avatarUrl,
+      description:
+        "The picture as last seen, on the provider's servers. Null when they have none. Personal: null for who may not see people.",
+      ...redacted('PII_SCREEN', ({ user }: AudienceMember) => user.avatarUrl, asNull),
     }),
     externalId: t.string({
-      description: "The provider's id of the person. Personal.",
-      resolve: ({ user }) => user.userId,
+      nullable: true,
+      description: "The provider's id of the person. Personal: null for who may not see names.",
+      ...redacted('PII_READ', ({ user }: AudienceMember) => user.userId, asNull),
     }),
     followRole: t.field({
       type: FollowRoleEnum,
@@ -77,6 +80,7 @@ Member.implement({
     channel: t.field({ type: Channel, description: 'Where they were seen.', resolve: memberChannel }),
     handles: t.field({
       type: MemberHandleConnection,
+      authScopes: inItsChannel('PII_READ'),
       args: pageArguments,
       complexity: connectionCost,
       description: 'Every handle they were seen with, oldest first.',

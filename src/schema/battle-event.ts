@@ -1,7 +1,8 @@
-import type { BattleParticipant } from '../events/unified-event.ts';
+import { battleParticipants, participantAlias, type ShownParticipant } from '../resolvers/event.ts';
 import { builder } from './builder.ts';
 import { eventTypeOptions, eventTypeRef } from './event-type.ts';
-import { OPERATOR, VIEWER } from './scopes.ts';
+import { asNull, redacted } from './redaction.ts';
+import { VIEWER } from './scopes.ts';
 
 const BattleStatusEnum = builder.enumType('BattleStatus', {
   description: 'How far a battle is.',
@@ -12,15 +13,19 @@ const BattleStatusEnum = builder.enumType('BattleStatus', {
   } as const,
 });
 
-const Participant = builder.objectRef<BattleParticipant>('BattleParticipant').implement({
+const Participant = builder.objectRef<ShownParticipant>('BattleParticipant').implement({
   description: 'A streamer in a battle.',
   authScopes: VIEWER,
   fields: (t) => ({
-    displayName: t.exposeString('displayName', { description: 'The name they show. Personal.' }),
+    displayName: t.string({
+      description: 'The name they show. Personal: an alias for who may not see names.',
+      ...redacted('PII_SCREEN', ({ displayName }: ShownParticipant) => displayName, participantAlias),
+    }),
     score: t.expose('score', { type: 'Count', description: 'The score so far.' }),
-    externalId: t.exposeString('userId', {
-      authScopes: OPERATOR,
-      description: "The provider's id of the streamer. Personal.",
+    externalId: t.string({
+      nullable: true,
+      description: "The provider's id of the streamer. Personal: null for who may not see names.",
+      ...redacted('PII_READ', ({ userId }: ShownParticipant) => userId, asNull),
     }),
   }),
 });
@@ -41,7 +46,7 @@ eventTypeRef('BATTLE').implement({
     participants: t.field({
       type: [Participant],
       description: 'Who takes part; empty once erased.',
-      resolve: ({ event }) => event.payload.participants,
+      resolve: battleParticipants,
     }),
   }),
 });

@@ -85,6 +85,7 @@ function scopesOf({ viewer, services }: AppContext) {
     signedIn: isUser,
     user: isUser && !owesFactor,
     viewer: viewer.kind !== 'ANONYMOUS' && !owesFactor,
+    reader: viewer.kind !== 'ANONYMOUS' && viewer.kind !== 'OVERLAY' && !owesFactor,
     operator: viewer.kind === 'OPERATOR',
     platform: (permission: Scopes['platform']) => mayOnPlatform(viewer, permission),
     // Only people can show a factor; a key is as fresh as it gets.

@@ -1,3 +1,5 @@
+import type { ChannelPermission } from '../auth/permissions.ts';
+import type { ChannelRow } from '../db/channel.ts';
 import {
   channelMembers,
   channelOverlaysConnected,
@@ -15,31 +17,34 @@ import { ConnectionStatus } from './connection-status.ts';
 import { EventConnection, eventArguments } from './event-connection.ts';
 import { ProviderEnum } from './provider.ts';
 import { Channel, Member, Stream } from './refs.ts';
-import { OPERATOR, VIEWER } from './scopes.ts';
+import { inChannel, READER, typeInChannel, VIEWER } from './scopes.ts';
 import { StreamConnection } from './stream.ts';
+
+/** A permission in the channel itself. */
+const ofChannel = (permission: ChannelPermission) => inChannel(permission, ({ id }: ChannelRow) => id);
 
 Channel.implement({
   description: "A creator's place here. Overlays see their own, and of it what is on air.",
-  authScopes: VIEWER,
+  authScopes: typeInChannel('CHANNEL_VIEW', ({ id }: ChannelRow) => id),
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Opaque, prefixed `chn_`.' }),
     provider: t.expose('provider', {
+      authScopes: ofChannel('CHANNEL_DETAILS'),
       type: ProviderEnum,
-      authScopes: OPERATOR,
       description: 'Where the creator streams.',
     }),
     handle: t.exposeString('handle', {
-      authScopes: OPERATOR,
+      authScopes: ofChannel('CHANNEL_DETAILS'),
       description: "The creator's handle, lower case, without `@`.",
     }),
     wanted: t.exposeBoolean('wanted', {
-      authScopes: OPERATOR,
+      authScopes: ofChannel('CHANNEL_DETAILS'),
       description: 'Whether somebody wants it connected. See `channelConnect`.',
     }),
     createdAt: t.expose('createdAt', {
+      authScopes: ofChannel('CHANNEL_DETAILS'),
       type: 'DateTime',
-      authScopes: OPERATOR,
       description: 'When it was made here.',
     }),
     connection: t.expose('connection', {
@@ -47,13 +52,13 @@ Channel.implement({
       description: 'Where the connection to the provider stands.',
     }),
     overlaysConnected: t.int({
-      authScopes: OPERATOR,
+      authScopes: ofChannel('OVERLAY_VIEW'),
       complexity: 2,
       description: 'Overlays connected now, over all processes. One that vanished counts for up to 15 s.',
       resolve: channelOverlaysConnected,
     }),
     subscribers: t.int({
-      authScopes: OPERATOR,
+      authScopes: ofChannel('OVERLAY_VIEW'),
       complexity: 2,
       description: "Live subscriptions open now, over all processes, the overlays' among them.",
       resolve: channelSubscribers,
@@ -66,7 +71,7 @@ Channel.implement({
     }),
     streams: t.field({
       type: StreamConnection,
-      authScopes: OPERATOR,
+      authScopes: ofChannel('HISTORY_READ'),
       args: pageArguments,
       complexity: connectionCost,
       description: 'Its streams, newest first.',
@@ -74,7 +79,7 @@ Channel.implement({
     }),
     events: t.field({
       type: EventConnection,
-      authScopes: OPERATOR,
+      authScopes: ofChannel('HISTORY_READ'),
       args: eventArguments,
       complexity: connectionCost,
       description: 'Its stored events.',
@@ -82,7 +87,7 @@ Channel.implement({
     }),
     members: t.field({
       type: [Member],
-      authScopes: OPERATOR,
+      authScopes: ofChannel('PII_READ'),
       args: {
         handle: t.arg.string({ required: true, description: 'A handle, with or without `@`, in any case.' }),
       },
@@ -92,7 +97,7 @@ Channel.implement({
       resolve: channelMembers,
     }),
     overlayUrl: t.string({
-      authScopes: OPERATOR,
+      authScopes: ofChannel('OVERLAY_MANAGE'),
       description:
         'The URL to paste into OBS as a browser source. It holds the overlay key: treat it like a password.',
       resolve: channelOverlayUrl,
@@ -101,8 +106,8 @@ Channel.implement({
 });
 
 export const ChannelConnection = builder.connectionObject(
-  { type: Channel, name: 'ChannelConnection', description: 'A page of channels.', authScopes: OPERATOR },
-  { name: 'ChannelEdge', description: 'A channel on its page.', authScopes: OPERATOR },
+  { type: Channel, name: 'ChannelConnection', description: 'A page of channels.', authScopes: VIEWER },
+  { name: 'ChannelEdge', description: 'A channel on its page.', authScopes: VIEWER },
 );
 
 builder.queryFields((t) => ({
@@ -117,7 +122,7 @@ builder.queryFields((t) => ({
   channelByHandle: t.field({
     type: Channel,
     nullable: true,
-    authScopes: OPERATOR,
+    authScopes: READER,
     args: {
       handle: t.arg.string({ required: true, description: 'The handle, with or without `@`, in any case.' }),
       provider: t.arg({
@@ -127,15 +132,15 @@ builder.queryFields((t) => ({
         description: 'Where the creator streams.',
       }),
     },
-    description: "A channel by the creator's handle. Null when there is none.",
+    description: "A channel by the creator's handle. Null when there is none that you may see.",
     resolve: queryChannelByHandle,
   }),
   channels: t.field({
     type: ChannelConnection,
-    authScopes: OPERATOR,
+    authScopes: READER,
     args: pageArguments,
     complexity: connectionCost,
-    description: 'All channels, in the order they were made.',
+    description: 'The channels that you may see, in the order they were made.',
     resolve: queryChannels,
   }),
 }));

@@ -1,8 +1,9 @@
 import type { EmoteRef } from '../events/unified-event.ts';
-import { payloadAliases, personalText } from '../resolvers/event.ts';
+import { payloadAliases, personalText, type ShownEvent } from '../resolvers/event.ts';
 import { builder } from './builder.ts';
 import { eventTypeOptions, eventTypeRef } from './event-type.ts';
-import { OPERATOR, VIEWER } from './scopes.ts';
+import { asNull, redacted } from './redaction.ts';
+import { VIEWER } from './scopes.ts';
 
 const Emote = builder.objectRef<EmoteRef>('Emote').implement({
   description: "A picture of the creator's own in a message.",
@@ -16,7 +17,11 @@ const Emote = builder.objectRef<EmoteRef>('Emote').implement({
   }),
 });
 
-const TEXT_NULL = 'Null once the provider deleted it or the person was erased.';
+const TEXT_NULL =
+  'Null once the provider deleted it or the person was erased, and for who may not see personal data.';
+
+const shownText = (shown: ShownEvent<'CHAT' | 'QUESTION'>): string | null =>
+  personalText(shown, shown.event.payload.message);
 
 eventTypeRef('CHAT').implement({
   ...eventTypeOptions,
@@ -25,7 +30,7 @@ eventTypeRef('CHAT').implement({
     message: t.string({
       nullable: true,
       description: `What they wrote. Personal. Text, not markup: escape it. ${TEXT_NULL}`,
-      resolve: (shown) => personalText(shown, shown.event.payload.message),
+      ...redacted('PII_SCREEN', shownText, asNull),
     }),
     language: t.string({
       nullable: true,
@@ -51,7 +56,7 @@ eventTypeRef('QUESTION').implement({
     message: t.string({
       nullable: true,
       description: `The question. Personal. Text, not markup: escape it. ${TEXT_NULL}`,
-      resolve: (shown) => personalText(shown, shown.event.payload.message),
+      ...redacted('PII_SCREEN', shownText, asNull),
     }),
   }),
 });
@@ -73,9 +78,13 @@ eventTypeRef('MESSAGE_DELETED').implement({
       resolve: (shown, _args, ctx) => payloadAliases(shown, shown.event.payload.userIds, ctx),
     }),
     externalIds: t.stringList({
-      authScopes: OPERATOR,
-      description: "Whose messages, by the provider's ids. Personal. Empty once erased.",
-      resolve: ({ event }) => event.payload.userIds,
+      description:
+        "Whose messages, by the provider's ids. Personal. Empty once erased, and for who may not see names.",
+      ...redacted(
+        'PII_READ',
+        ({ event }: ShownEvent<'MESSAGE_DELETED'>) => event.payload.userIds,
+        () => [],
+      ),
     }),
   }),
 });

@@ -2,11 +2,11 @@ import { builder } from './builder.ts';
 import { pageArguments } from './connection.ts';
 import { EventTypeEnum } from './event-enums.ts';
 import { Event } from './refs.ts';
-import { OPERATOR } from './scopes.ts';
+import { VIEWER } from './scopes.ts';
 
 export const EventConnection = builder.connectionObject(
-  { type: Event, name: 'EventConnection', description: 'A page of stored events.', authScopes: OPERATOR },
-  { name: 'EventEdge', description: 'An event on its page.', authScopes: OPERATOR },
+  { type: Event, name: 'EventConnection', description: 'A page of stored events.', authScopes: VIEWER },
+  { name: 'EventEdge', description: 'An event on its page.', authScopes: VIEWER },
 );
 
 const EventOrderEnum = builder.enumType('EventOrder', {

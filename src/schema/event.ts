@@ -10,7 +10,7 @@ import { Actor } from './actor.ts';
 import { builder } from './builder.ts';
 import { EventSourceEnum, EventTypeEnum } from './event-enums.ts';
 import { Event, Session, Stream } from './refs.ts';
-import { OPERATOR, VIEWER } from './scopes.ts';
+import { VIEWER } from './scopes.ts';
 
 Event.implement({
   description: 'Something that happened in a stream. Each type of event is a type of its own; more may come.',
@@ -66,14 +66,12 @@ Event.implement({
     stream: t.field({
       type: Stream,
       nullable: true,
-      authScopes: OPERATOR,
       description: 'The stream it belongs to. Null once the stream is deleted.',
       resolve: eventStream,
     }),
     session: t.field({
       type: Session,
       nullable: true,
-      authScopes: OPERATOR,
       description: 'The session it came in. Null once the session is deleted.',
       resolve: eventSession,
     }),

@@ -1,7 +1,7 @@
 import { gapStream } from '../resolvers/stream.ts';
 import { builder } from './builder.ts';
 import { Gap, Stream } from './refs.ts';
-import { OPERATOR } from './scopes.ts';
+import { itsChannel, typeInChannel, VIEWER } from './scopes.ts';
 
 const GapReasonEnum = builder.enumType('GapReason', {
   description: 'Why a stretch of a stream may be incomplete.',
@@ -15,7 +15,7 @@ const GapReasonEnum = builder.enumType('GapReason', {
 
 Gap.implement({
   description: 'A stretch of a stream of which we cannot claim to have everything.',
-  authScopes: OPERATOR,
+  authScopes: typeInChannel('HISTORY_READ', itsChannel),
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Opaque, prefixed `gap_`.' }),
@@ -31,6 +31,6 @@ Gap.implement({
 });
 
 export const GapConnection = builder.connectionObject(
-  { type: Gap, name: 'GapConnection', description: 'A page of gaps.', authScopes: OPERATOR },
-  { name: 'GapEdge', description: 'A gap on its page.', authScopes: OPERATOR },
+  { type: Gap, name: 'GapConnection', description: 'A page of gaps.', authScopes: VIEWER },
+  { name: 'GapEdge', description: 'A gap on its page.', authScopes: VIEWER },
 );

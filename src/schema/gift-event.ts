@@ -1,5 +1,6 @@
+import type { ShownEvent } from '../resolvers/event.ts';
 import { eventTypeOptions, eventTypeRef } from './event-type.ts';
-import { OPERATOR } from './scopes.ts';
+import { asNull, redacted } from './redaction.ts';
 
 eventTypeRef('GIFT').implement({
   ...eventTypeOptions,
@@ -62,10 +63,9 @@ eventTypeRef('GIFT').implement({
     }),
     receiverExternalId: t.string({
       nullable: true,
-      authScopes: OPERATOR,
       description:
-        "The provider's id of the guest who got it. Null when it was the creator, and once erased. Personal.",
-      resolve: ({ event }) => event.payload.toUserId,
+        "The provider's id of the guest who got it. Null when it was the creator, once erased, and for who may not see names. Personal.",
+      ...redacted('PII_READ', ({ event }: ShownEvent<'GIFT'>) => event.payload.toUserId, asNull),
     }),
   }),
 });

@@ -1,8 +1,8 @@
-import { personalText } from '../resolvers/event.ts';
+import { personalText, type ShownEvent } from '../resolvers/event.ts';
 import { builder } from './builder.ts';
 import { eventTypeOptions, eventTypeRef } from './event-type.ts';
 import { ProviderEnum } from './provider.ts';
-import { OPERATOR } from './scopes.ts';
+import { asNull, redacted } from './redaction.ts';
 
 eventTypeRef('CONNECTED').implement({
   ...eventTypeOptions,
@@ -60,21 +60,22 @@ eventTypeRef('ERROR').implement({
   description: 'Something went wrong on our side. Not told to overlays.',
   fields: (t) => ({
     code: t.string({
-      authScopes: OPERATOR,
       description: 'What went wrong, for programs.',
       resolve: ({ event }) => event.payload.code,
     }),
     message: t.string({
       nullable: true,
-      authScopes: OPERATOR,
-      description: 'What went wrong, in words. Null once erased.',
-      resolve: (shown) => personalText(shown, shown.event.payload.message),
+      description: 'What went wrong, in words. Null once erased, and for who may not see names.',
+      ...redacted(
+        'PII_READ',
+        (shown: ShownEvent<'ERROR'>) => personalText(shown, shown.event.payload.message),
+        asNull,
+      ),
     }),
     stack: t.string({
       nullable: true,
-      authScopes: OPERATOR,
-      description: 'Where in the code. Null outside development.',
-      resolve: ({ event }) => event.payload.stack,
+      description: 'Where in the code. Null outside development, and for who may not see names.',
+      ...redacted('PII_READ', ({ event }: ShownEvent<'ERROR'>) => event.payload.stack, asNull),
     }),
   }),
 });
@@ -84,15 +85,18 @@ eventTypeRef('RAW').implement({
   description: 'A message of the provider that this version does not know. Not told to overlays.',
   fields: (t) => ({
     rawType: t.string({
-      authScopes: OPERATOR,
       description: "The provider's name for the type.",
       resolve: ({ event }) => event.payload.rawType,
     }),
     dataJson: t.string({
       nullable: true,
-      authScopes: OPERATOR,
-      description: 'The message as JSON text, people replaced by pseudonyms. Null once erased.',
-      resolve: (shown) => personalText(shown, JSON.stringify(shown.event.payload.data)),
+      description:
+        'The message as JSON text, people replaced by pseudonyms. Null once erased, and for who may not see names.',
+      ...redacted(
+        'PII_READ',
+        (shown: ShownEvent<'RAW'>) => personalText(shown, JSON.stringify(shown.event.payload.data)),
+        asNull,
+      ),
     }),
   }),
 });

@@ -1,13 +1,13 @@
 import { PAGE_ITEMS_MAX } from '../live/page.ts';
 import { queryNode, queryNodes } from '../resolvers/node.ts';
 import { builder } from './builder.ts';
-import { OPERATOR } from './scopes.ts';
+import { READER } from './scopes.ts';
 
 builder.queryFields((t) => ({
   node: t.field({
     type: builder.nodeInterfaceRef(),
     nullable: true,
-    authScopes: OPERATOR,
+    authScopes: READER,
     args: { id: t.arg.id({ required: true, description: 'The id of anything that has one.' }) },
     description: 'Anything by its id. Null when there is none.',
     resolve: queryNode,
@@ -15,7 +15,7 @@ builder.queryFields((t) => ({
   nodes: t.field({
     type: [builder.nodeInterfaceRef()],
     nullable: { list: false, items: true },
-    authScopes: OPERATOR,
+    authScopes: READER,
     args: {
       ids: t.arg.idList({ required: true, description: `Ids, ${PAGE_ITEMS_MAX} at most. More is an error.` }),
     },

@@ -1,7 +1,7 @@
 import type { PipelineLink } from '../health/pipeline-link.ts';
 import { queryPipelineHealth } from '../resolvers/pipeline-link.ts';
 import { builder } from './builder.ts';
-import { OPERATOR } from './scopes.ts';
+import { READER, VIEWER } from './scopes.ts';
 
 const PipelineLinkNameEnum = builder.enumType('PipelineLinkName', {
   description: 'The links between a room and an overlay, in the order events pass them.',
@@ -30,7 +30,7 @@ const LinkStateEnum = builder.enumType('LinkState', {
 
 const PipelineLinkType = builder.objectRef<PipelineLink>('PipelineLink').implement({
   description: 'One link between a room and an overlay, as it stands.',
-  authScopes: OPERATOR,
+  authScopes: VIEWER,
   fields: (t) => ({
     link: t.expose('link', { type: PipelineLinkNameEnum, description: 'Which link.' }),
     state: t.expose('state', { type: LinkStateEnum, description: 'How it is.' }),
@@ -46,7 +46,7 @@ builder.queryField('pipelineHealth', (t) =>
   t.field({
     type: [PipelineLinkType],
     nullable: true,
-    authScopes: OPERATOR,
+    authScopes: READER,
     args: { channelId: t.arg.id({ required: true, description: "The channel's id." }) },
     // It looks at every part and may take some seconds: never twice in one operation.
     complexity: { field: 1_100, multiplier: 1 },

@@ -12,6 +12,8 @@ export interface Scopes {
   user: boolean;
   /** Anybody with a valid credential who owes nothing. What it shows is decided per row. */
   viewer: boolean;
+  /** The same without overlays, which know one channel and look nothing up. */
+  reader: boolean;
   /** The holder of the installation's key. */
   operator: boolean;
   /** A permission on the whole installation. */
@@ -25,6 +27,7 @@ export const PUBLIC = Object.freeze({ anybody: true });
 export const SIGNED_IN = Object.freeze({ signedIn: true });
 export const USER = Object.freeze({ user: true });
 export const VIEWER = Object.freeze({ viewer: true });
+export const READER = Object.freeze({ reader: true });
 export const OPERATOR = Object.freeze({ operator: true });
 /** Users, and the holder of the installation's key: what the domain then decides per channel. */
 export const OWNERS = Object.freeze({ user: true, operator: true });
@@ -55,4 +58,30 @@ export function inChannel<Parent>(
   const scope = (parent: Parent, _args: object, { viewer }: AppContext) =>
     mayInChannel(viewer, channelOf(parent), permission);
   return Object.assign(scope, { requires: permission });
+}
+
+/** The same for a whole type: its fields ask before they look at their own scope. */
+export interface TypeScope<Parent> {
+  (parent: Parent, context: AppContext): boolean;
+  readonly requires: ChannelPermission;
+}
+
+/** A permission in the channel that every row of a type belongs to. */
+export function typeInChannel<Parent>(
+  permission: ChannelPermission,
+  channelOf: (parent: Parent) => ChannelId,
+): TypeScope<Parent> {
+  const scope = (parent: Parent, { viewer }: AppContext) =>
+    mayInChannel(viewer, channelOf(parent), permission);
+  return Object.assign(scope, { requires: permission });
+}
+
+/** The channel of a row that names it. */
+export function itsChannel({ channelId }: { readonly channelId: ChannelId }): ChannelId {
+  return channelId;
+}
+
+/** A permission in the channel of a row that names it. */
+export function inItsChannel(permission: ChannelPermission): RowScope<{ readonly channelId: ChannelId }> {
+  return inChannel(permission, itsChannel);
 }

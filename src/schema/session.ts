@@ -6,7 +6,7 @@ import { connectionCost } from './connection.ts';
 import { EventConnection, eventArguments } from './event-connection.ts';
 import { EventSourceEnum } from './event-enums.ts';
 import { Session, Stream } from './refs.ts';
-import { OPERATOR } from './scopes.ts';
+import { itsChannel, READER, typeInChannel, VIEWER } from './scopes.ts';
 
 const SessionStateEnum = builder.enumType('SessionState', {
   description: 'The states of a session.',
@@ -21,7 +21,7 @@ const SessionStateEnum = builder.enumType('SessionState', {
 
 const ReplayProgress = builder.objectRef<ReplayRow>('ReplayProgress').implement({
   description: 'How far a replay is.',
-  authScopes: OPERATOR,
+  authScopes: VIEWER,
   fields: (t) => ({
     original: t.field({
       type: Session,
@@ -47,7 +47,7 @@ const ReplayProgress = builder.objectRef<ReplayRow>('ReplayProgress').implement(
 
 Session.implement({
   description: 'One connection to a stream, or one replay of an earlier session.',
-  authScopes: OPERATOR,
+  authScopes: typeInChannel('HISTORY_READ', itsChannel),
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Opaque, prefixed `ses_`.' }),
@@ -80,15 +80,15 @@ Session.implement({
 });
 
 export const SessionConnection = builder.connectionObject(
-  { type: Session, name: 'SessionConnection', description: 'A page of sessions.', authScopes: OPERATOR },
-  { name: 'SessionEdge', description: 'A session on its page.', authScopes: OPERATOR },
+  { type: Session, name: 'SessionConnection', description: 'A page of sessions.', authScopes: VIEWER },
+  { name: 'SessionEdge', description: 'A session on its page.', authScopes: VIEWER },
 );
 
 builder.queryField('session', (t) =>
   t.field({
     type: Session,
     nullable: true,
-    authScopes: OPERATOR,
+    authScopes: READER,
     args: { id: t.arg.id({ required: true, description: "The session's id." }) },
     description: 'A session by its id. Null when there is none.',
     resolve: querySession,

@@ -2,12 +2,12 @@ import type { Gifter, StreamMinute, StreamTotals } from '../events/stream-stats.
 import { gifterMember } from '../resolvers/stream-stats.ts';
 import { builder } from './builder.ts';
 import { Member } from './refs.ts';
-import { OPERATOR } from './scopes.ts';
+import { VIEWER } from './scopes.ts';
 
 /** What totals and minutes both count. */
 const Counters = builder.interfaceRef<Omit<StreamMinute, 'minute'>>('StreamCounters').implement({
   description: 'What was counted, from stored events. Replays do not count.',
-  authScopes: OPERATOR,
+  authScopes: VIEWER,
   fields: (t) => ({
     events: t.expose('events', { type: 'Count', description: 'Events of every type.' }),
     chats: t.expose('chats', { type: 'Count', description: 'Chat messages.' }),
@@ -27,7 +27,7 @@ const Counters = builder.interfaceRef<Omit<StreamMinute, 'minute'>>('StreamCount
 
 export const Totals = builder.objectRef<StreamTotals>('StreamTotals').implement({
   description: 'What a stream has come to so far.',
-  authScopes: OPERATOR,
+  authScopes: VIEWER,
   interfaces: [Counters],
   fields: (t) => ({
     likes: t.expose('likesMax', {
@@ -49,7 +49,7 @@ export const Totals = builder.objectRef<StreamTotals>('StreamTotals').implement(
 
 const Minute = builder.objectRef<StreamMinute>('StreamMinute').implement({
   description: 'What happened in one minute of a stream.',
-  authScopes: OPERATOR,
+  authScopes: VIEWER,
   interfaces: [Counters],
   fields: (t) => ({
     minute: t.expose('minute', { type: 'DateTime', description: 'Its beginning.' }),
@@ -57,13 +57,13 @@ const Minute = builder.objectRef<StreamMinute>('StreamMinute').implement({
 });
 
 export const StreamMinuteConnection = builder.connectionObject(
-  { type: Minute, name: 'StreamMinuteConnection', description: 'A page of minutes.', authScopes: OPERATOR },
-  { name: 'StreamMinuteEdge', description: 'A minute on its page.', authScopes: OPERATOR },
+  { type: Minute, name: 'StreamMinuteConnection', description: 'A page of minutes.', authScopes: VIEWER },
+  { name: 'StreamMinuteEdge', description: 'A minute on its page.', authScopes: VIEWER },
 );
 
 const GifterType = builder.objectRef<Gifter>('Gifter').implement({
   description: 'What one person gave during a stream.',
-  authScopes: OPERATOR,
+  authScopes: VIEWER,
   fields: (t) => ({
     gifts: t.expose('gifts', { type: 'Count', description: 'Gifts, each of a streak counted.' }),
     coins: t.expose('coins', { type: 'Coins', description: 'What they come to.' }),
@@ -78,6 +78,6 @@ const GifterType = builder.objectRef<Gifter>('Gifter').implement({
 });
 
 export const GifterConnection = builder.connectionObject(
-  { type: GifterType, name: 'GifterConnection', description: 'A page of gifters.', authScopes: OPERATOR },
-  { name: 'GifterEdge', description: 'A gifter on their page.', authScopes: OPERATOR },
+  { type: GifterType, name: 'GifterConnection', description: 'A page of gifters.', authScopes: VIEWER },
+  { name: 'GifterEdge', description: 'A gifter on their page.', authScopes: VIEWER },
 );

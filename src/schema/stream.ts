@@ -7,7 +7,7 @@ import { EventConnection, eventArguments } from './event-connection.ts';
 import { GapConnection } from './gap.ts';
 import { ProviderEnum } from './provider.ts';
 import { Channel, Stream } from './refs.ts';
-import { OPERATOR, VIEWER } from './scopes.ts';
+import { inItsChannel, itsChannel, READER, typeInChannel, VIEWER } from './scopes.ts';
 import { SessionConnection } from './session.ts';
 import { GifterConnection, StreamMinuteConnection, Totals } from './stream-stats.ts';
 
@@ -22,7 +22,7 @@ const StreamEndReasonEnum = builder.enumType('StreamEndReason', {
 
 Stream.implement({
   description: 'One room of a provider: from going live to ending.',
-  authScopes: VIEWER,
+  authScopes: typeInChannel('CHANNEL_VIEW', itsChannel),
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Opaque, prefixed `str_`.' }),
@@ -42,33 +42,29 @@ Stream.implement({
     }),
     channel: t.field({
       type: Channel,
-      authScopes: OPERATOR,
       description: 'Whose stream it is.',
       resolve: streamChannel,
     }),
     provider: t.expose('provider', {
       type: ProviderEnum,
-      authScopes: OPERATOR,
       description: 'Where it is streamed.',
     }),
     externalId: t.exposeString('externalId', {
-      authScopes: OPERATOR,
       description: "The provider's id of the room.",
     }),
     title: t.exposeString('title', {
       nullable: true,
-      authScopes: OPERATOR,
       description: 'The title as the streamer wrote it. Null when the provider did not tell.',
     }),
     totals: t.field({
       type: Totals,
-      authScopes: OPERATOR,
+      authScopes: inItsChannel('ANALYTICS_TOTALS'),
       description: 'What it has come to so far, from stored events.',
       resolve: streamTotals,
     }),
     minutes: t.field({
       type: StreamMinuteConnection,
-      authScopes: OPERATOR,
+      authScopes: inItsChannel('ANALYTICS_FULL'),
       args: {
         ...pageArguments,
         from: t.arg({ type: 'DateTime', description: 'Minutes that begin at this moment or later.' }),
@@ -80,7 +76,7 @@ Stream.implement({
     }),
     topGifters: t.field({
       type: GifterConnection,
-      authScopes: OPERATOR,
+      authScopes: inItsChannel('ANALYTICS_FULL'),
       args: pageArguments,
       complexity: connectionCost,
       description: 'Who gave, most coins first.',
@@ -88,7 +84,7 @@ Stream.implement({
     }),
     sessions: t.field({
       type: SessionConnection,
-      authScopes: OPERATOR,
+      authScopes: inItsChannel('HISTORY_READ'),
       args: pageArguments,
       complexity: connectionCost,
       description: 'Our connections to it and its replays, newest first.',
@@ -96,7 +92,7 @@ Stream.implement({
     }),
     gaps: t.field({
       type: GapConnection,
-      authScopes: OPERATOR,
+      authScopes: inItsChannel('HISTORY_READ'),
       args: pageArguments,
       complexity: connectionCost,
       description: 'Stretches of which we cannot claim to have everything, oldest first.',
@@ -104,7 +100,7 @@ Stream.implement({
     }),
     events: t.field({
       type: EventConnection,
-      authScopes: OPERATOR,
+      authScopes: inItsChannel('HISTORY_READ'),
       args: eventArguments,
       complexity: connectionCost,
       description: 'Its stored events.',
@@ -114,15 +110,15 @@ Stream.implement({
 });
 
 export const StreamConnection = builder.connectionObject(
-  { type: Stream, name: 'StreamConnection', description: 'A page of streams.', authScopes: OPERATOR },
-  { name: 'StreamEdge', description: 'A stream on its page.', authScopes: OPERATOR },
+  { type: Stream, name: 'StreamConnection', description: 'A page of streams.', authScopes: VIEWER },
+  { name: 'StreamEdge', description: 'A stream on its page.', authScopes: VIEWER },
 );
 
 builder.queryField('stream', (t) =>
   t.field({
     type: Stream,
     nullable: true,
-    authScopes: OPERATOR,
+    authScopes: READER,
     args: { id: t.arg.id({ required: true, description: "The stream's id." }) },
     description: 'A stream by its id. Null when there is none.',
     resolve: queryStream,

@@ -1,12 +1,12 @@
 import type { InputIssue, InvalidInputError } from '../errors/invalid-input.ts';
 import { memberTypename, type Refused } from '../resolvers/refusal.ts';
 import { builder } from './builder.ts';
-import { OPERATOR } from './scopes.ts';
+import { PUBLIC } from './scopes.ts';
 
 /** What every refusal has, so that clients can show one they do not know. */
 export const UserErrorInterface = builder.interfaceRef<Refused>('UserError').implement({
   description: 'Why something was refused. Always select `... on UserError`: more refusals may come.',
-  authScopes: OPERATOR,
+  authScopes: PUBLIC,
   fields: (t) => ({
     code: t.string({ description: 'For programs. Stable.', resolve: ({ error }) => error.code }),
     message: t.string({
@@ -31,7 +31,7 @@ const InputIssueCodeEnum = builder.enumType('InputIssueCode', {
 
 const InputIssueType = builder.objectRef<InputIssue>('InputIssue').implement({
   description: 'A field of an input that cannot be accepted.',
-  authScopes: OPERATOR,
+  authScopes: PUBLIC,
   fields: (t) => ({
     path: t.stringList({
       description: 'Where in the input, outermost name first.',
@@ -44,7 +44,7 @@ const InputIssueType = builder.objectRef<InputIssue>('InputIssue').implement({
 
 export const InvalidInput = builder.objectRef<Refused<InvalidInputError>>('InvalidInputError').implement({
   description: 'The input has fields that cannot be accepted; all of them are listed at once.',
-  authScopes: OPERATOR,
+  authScopes: PUBLIC,
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     issues: t.field({

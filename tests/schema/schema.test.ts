@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import {
   buildSchema,
-  type GraphQLField,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
@@ -21,19 +20,6 @@ const composites = types.filter((type) => isObjectType(type) || isInterfaceType(
 const fields = composites.flatMap((type) =>
   Object.values(type.getFields()).map((field) => ({ name: `${type.name}.${field.name}`, field, type })),
 );
-
-/** Who may read a field: the scopes of the field, of its type and of the type's interfaces, all of which must hold. */
-function scopesOf(type: (typeof composites)[number], field: GraphQLField<unknown, unknown>): string[] {
-  const owners = [field, type, ...type.getInterfaces().filter((each) => field.name in each.getFields())];
-  return [
-    ...new Set(
-      owners.flatMap(({ extensions }) => {
-        const options = extensions.pothosOptions as { authScopes?: Record<string, boolean> } | undefined;
-        return Object.keys(options?.authScopes ?? {});
-      }),
-    ),
-  ];
-}
 
 describe('the schema', () => {
   it('is the printed one', async () => {
@@ -72,100 +58,6 @@ describe('the schema', () => {
         buildSchema('type Query { a: Int } interface I { b: Int } type T implements I { b: Int }'),
       ),
     ).toEqual(['Query.a', 'I.b', 'T.b']);
-  });
-
-  it('[T-E4] lets overlays read exactly these fields', () => {
-    const open = fields
-      .filter(({ field, type }) => !scopesOf(type, field).includes('operator'))
-      .map(({ name }) => name);
-    const eventFields = [
-      'actor',
-      'cursor',
-      'history',
-      'id',
-      'ingestedAt',
-      'occurredAt',
-      'sequence',
-      'source',
-      'type',
-    ];
-    const events = EVENT_TYPES.map((type) => EVENT_TYPENAMES[type]);
-    const common = new Set(
-      ['Event', ...events].flatMap((type) => eventFields.map((field) => `${type}.${field}`)),
-    );
-    expect(open.filter((name) => !common.has(name)).sort()).toEqual([
-      'BattleEvent.battleId',
-      'BattleEvent.battleStatus',
-      'BattleEvent.participants',
-      'BattleParticipant.displayName',
-      'BattleParticipant.score',
-      'Channel.connection',
-      'Channel.currentStream',
-      'Channel.id',
-      'ChatEvent.emotes',
-      'ChatEvent.language',
-      'ChatEvent.message',
-      'ConnectedEvent.provider',
-      'ConnectionStatus.attempt',
-      'ConnectionStatus.reason',
-      'ConnectionStatus.retryAt',
-      'ConnectionStatus.since',
-      'ConnectionStatus.state',
-      'DisconnectedEvent.code',
-      'DisconnectedEvent.reason',
-      'DisconnectedEvent.willReconnect',
-      'Emote.emoteId',
-      'Emote.emoteImageUrl',
-      'EmoteEvent.emote',
-      'EnvelopeEvent.coins',
-      'EnvelopeEvent.envelopeId',
-      'EventActor.alias',
-      'EventActor.avatarUrl',
-      'EventActor.displayName',
-      'EventActor.followRole',
-      'EventActor.isModerator',
-      'EventActor.isSubscriber',
-      'EventActor.teamMemberLevel',
-      'GiftEvent.coins',
-      'GiftEvent.diamondCount',
-      'GiftEvent.giftCount',
-      'GiftEvent.giftId',
-      'GiftEvent.giftImageUrl',
-      'GiftEvent.giftName',
-      'GiftEvent.isGiftStreak',
-      'GiftEvent.streakActive',
-      'GiftEvent.streakCoins',
-      'GiftEvent.streakCount',
-      'GiftEvent.streakEnd',
-      'GiftEvent.streakId',
-      'JoinEvent.joinCount',
-      'JoinEvent.viewerCount',
-      'LikeEvent.likeCount',
-      'LikeEvent.totalLikeCount',
-      'MessageDeletedEvent.aliases',
-      'Node.id',
-      'PageInfo.endCursor',
-      'PageInfo.hasNextPage',
-      'PageInfo.hasPreviousPage',
-      'PageInfo.startCursor',
-      'Query.channel',
-      'QuestionEvent.message',
-      'QuestionEvent.questionId',
-      'RoomUserEvent.totalViewerCount',
-      'RoomUserEvent.viewerCount',
-      'Stream.endReason',
-      'Stream.endedAt',
-      'Stream.id',
-      'Stream.simulated',
-      'Stream.startedAt',
-      'StreamEndEvent.reason',
-      'StreamUpdate.channel',
-      'StreamUpdate.kind',
-      'StreamUpdate.stream',
-      'SubscribeEvent.subMonth',
-      'Subscription.eventReceived',
-      'Subscription.streamUpdated',
-    ]);
   });
 
   it('names its connections and gives their pages one shape', () => {

@@ -37,7 +37,7 @@ describe('live connections', () => {
     const [gone, kept] = [await fixture.channel('cut.gone'), await fixture.channel('cut.kept')];
     const cut: string[] = [];
     // Told while there is nothing to look at, which must not end the looking.
-    await fixture.bus.notify('access-keys', '');
+    await fixture.bus.notify('access', '');
     for (const [name, { overlayKey }] of Object.entries({ gone, kept })) {
       const viewer = await authenticate(fixture, overlayKey);
       if (viewer === null) throw new Error('the key is valid');
@@ -49,7 +49,7 @@ describe('live connections', () => {
     await Promise.all([1, 2, 3].map(() => rotateOverlayKey({ ...fixture, clock }, gone.id)));
     await waitFor(() => cut.length === 2);
     await rotateOverlayKey({ ...fixture, clock }, gone.id);
-    await fixture.bus.notify('access-keys', '');
+    await fixture.bus.notify('access', '');
     expect(cut).toEqual(['gone 1', 'gone 2']);
   });
 });

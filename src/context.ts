@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { Access } from './auth/access.ts';
 import type { SessionStore } from './auth/sessions/session-store.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { EventBus } from './bus/port.ts';
@@ -30,6 +31,7 @@ export interface Services {
   readonly live: LiveHub;
   readonly health: PipelineHealth;
   readonly sessions: SessionStore;
+  readonly access: Access;
   /** Where clients reach us, without a slash at the end. */
   readonly publicUrl: string;
 }

@@ -92,12 +92,17 @@ export async function rotateOverlayKey(
   return true;
 }
 
+/** Whether the text has the form of an access key. */
+export function isAccessKey(text: string): boolean {
+  return KEY_PATTERN.test(text);
+}
+
 /** Who holds this key; null when it opens nothing. */
 export async function authenticate(
   deps: { readonly db: Kysely<Database> },
   key: string,
 ): Promise<Operator | OverlayViewer | null> {
-  if (!KEY_PATTERN.test(key)) return null;
+  if (!isAccessKey(key)) return null;
   const hash = hashOf(key);
   const row = await selectAccessKeyByHash(deps.db, hash);
   if (row === undefined || !timingSafeEqual(row.keyHash, hash)) return null;

@@ -2,7 +2,10 @@ import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
+import { createAccess } from '../auth/access.ts';
+import { accessKeyCredential } from '../auth/access-key-credential.ts';
 import { ensureAccessKeys } from '../auth/access-keys.ts';
+import { sessionCredential } from '../auth/session-credential.ts';
 import {
   createSessionStore,
   DEFAULT_SESSION_OPTIONS,
@@ -84,8 +87,12 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
 
   const live = new LiveHub({ bus: deps.bus, logger, registry: deps.registry });
   const sessions = createSessionStore(deps, options.session ?? DEFAULT_SESSION_OPTIONS);
-  const services: Services = { ...deps, logger, live, publicUrl, sessions };
-  const connections = new LiveConnections({ db: deps.db, bus: deps.bus, logger });
+  const access = await createAccess(deps, [
+    accessKeyCredential(deps),
+    sessionCredential({ ...deps, sessions }),
+  ]);
+  const services: Services = { ...deps, logger, live, publicUrl, sessions, access };
+  const connections = new LiveConnections(services);
   await connections.start();
   const { development } = options;
   const graphql = createGraphqlServer(services, { schema, development });
@@ -112,6 +119,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
       sockets.stop();
       await live.stop();
       await connections.stop();
+      await access.stop();
       await listener.stop();
       logger.info('api.stopped');
     },

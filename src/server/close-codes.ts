@@ -11,6 +11,8 @@ export const CLOSE_CODES = {
   BAD_REQUEST: { code: 4400, reason: 'Bad request' },
   /** The key is not valid, or not any more. */
   FORBIDDEN: { code: 4403, reason: 'Forbidden' },
+  /** The access token has come to its end: connect again with a new one. */
+  TOKEN_EXPIRED: { code: 4403, reason: 'Token expired' },
   /** What was sent was not read: connect again, and read faster or ask for less. */
   TOO_SLOW: { code: 4413, reason: 'Too slow' },
 } as const;

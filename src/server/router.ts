@@ -1,7 +1,6 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
-import { authenticateCredential } from '../auth/authenticate.ts';
 import { ANONYMOUS, type Viewer } from '../auth/viewer.ts';
 import type { Services } from '../context.ts';
 import { cookiesOf, readCookie } from './cookies.ts';
@@ -126,13 +125,10 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
   // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
   if (response.destroyed) return;
   // Any of them may turn out to be an event stream, which is cut off once the key is no longer valid.
-  if ('accessKeyId' in viewer) {
-    const leave = deps.connections.add({
-      accessKeyId: viewer.accessKeyId,
-      cutOff: () => response.destroy(),
-    });
+  if (viewer.kind !== 'ANONYMOUS') {
+    const leave = deps.connections.add({ viewer, cutOff: () => response.destroy() });
     if (leave === null) {
-      return refuse(exchange, 429, 'TOO_MANY_CONNECTIONS', 'Too many connections are open with this key.');
+      return refuse(exchange, 429, 'TOO_MANY_CONNECTIONS', 'You have too many connections open.');
     }
     response.once('close', leave);
   }
@@ -147,7 +143,7 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
   });
 }
 
-/** Lets pages of the allowed origins read our answers. Never with cookies: there are none. */
+/** Lets pages of the allowed origins read our answers. Never with cookies: those are for our own pages. */
 function allowCrossOrigin(deps: RouterDeps, request: IncomingMessage, response: ServerResponse): void {
   response.setHeader('vary', 'Origin');
   const { origin } = request.headers;
@@ -164,7 +160,7 @@ async function mayReadMetrics(deps: RouterDeps, request: IncomingMessage): Promi
   const token = bearerToken(request);
   if (token === null) return false;
   if (deps.metricsToken !== null && sameText(token, deps.metricsToken)) return true;
-  const viewer = await authenticateCredential(deps.services, { kind: 'BEARER', text: token });
+  const viewer = await deps.services.access.authenticate({ kind: 'BEARER', text: token });
   return viewer?.kind === 'OPERATOR';
 }
 
@@ -172,16 +168,16 @@ async function mayReadMetrics(deps: RouterDeps, request: IncomingMessage): Promi
 async function authenticated(deps: RouterDeps, request: IncomingMessage): Promise<Viewer | null> {
   if (request.headers.authorization !== undefined) {
     const text = bearerToken(request);
-    return text === null ? null : authenticateCredential(deps.services, { kind: 'BEARER', text });
+    return text === null ? null : deps.services.access.authenticate({ kind: 'BEARER', text });
   }
   const token = readCookie(request.headers.cookie, '__Host-tl_session');
   if (token === null) return ANONYMOUS;
   // An ended session leaves its cookie behind: who has it may sign in again.
-  return (await authenticateCredential(deps.services, { kind: 'COOKIE', token })) ?? ANONYMOUS;
+  return (await deps.services.access.authenticate({ kind: 'COOKIE', token })) ?? ANONYMOUS;
 }
 
 function bearerToken(request: IncomingMessage): string | null {
-  return /^Bearer ([\x21-\x7e]{1,500})$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
+  return /^Bearer ([\x21-\x7e]{1,2000})$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
 }
 
 /** Compares in a time that does not depend on where the texts differ. */

@@ -10,7 +10,6 @@ import {
   type SubscribePayload,
 } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { authenticateCredential } from '../auth/authenticate.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import type { RequestInfo, Services } from '../context.ts';
 import { CLOSE_CODES } from './close-codes.ts';
@@ -32,7 +31,10 @@ interface Extra {
   /** Takes the connection out of the list of those whose keys are watched. */
   leave: () => void;
 }
-type SocketContext = Context<{ key?: unknown }, Extra>;
+type SocketContext = Context<ConnectionParams, Extra>;
+
+/** What `connection_init` brings: a key of some kind, or an access token. */
+type ConnectionParams = { readonly key?: unknown; readonly token?: unknown };
 
 interface SocketDeps {
   readonly services: Services;
@@ -58,7 +60,7 @@ interface Operation extends ExecutionArgs {
 }
 
 /**
- * Serves the graphql-transport-ws protocol. The key comes in `connection_init`; a document that is refused is an error of
+ * Serves the graphql-transport-ws protocol. The key or token comes in `connection_init`; a document that is refused is an error of
  * its operation and never ends the socket. @see close-codes.ts for how the server ends one
  */
 export function createSocketServer(deps: SocketDeps): SocketServer {
@@ -69,7 +71,7 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     handleProtocols: (protocols) => handleProtocols(protocols),
   });
   const peers = new Set<Peer>();
-  const core = makeServer<{ key?: unknown }, Extra>({
+  const core = makeServer<ConnectionParams, Extra>({
     connectionInitWaitTimeout: CONNECTION_INIT_MS,
     onConnect: (context) => admit(deps, context),
     onSubscribe: (context, _id, payload) => prepare(deps, context, payload),
@@ -121,18 +123,17 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
 
 /** Lets a connection in whose key is valid; false closes it with 4403. */
 async function admit(deps: SocketDeps, { connectionParams, extra }: SocketContext): Promise<boolean> {
-  const key = connectionParams?.key;
+  const text = connectionParams?.key ?? connectionParams?.token;
+  // Never the cookie, which the browser would send along for any page that opens a socket.
   const viewer =
-    typeof key === 'string'
-      ? await authenticateCredential(deps.services, { kind: 'BEARER', text: key })
-      : null;
+    typeof text === 'string' ? await deps.services.access.authenticate({ kind: 'BEARER', text }) : null;
   // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
   if (viewer === null || !extra.peer.isOpen) return false;
-  const cutOff = () => extra.peer.closeWith(CLOSE_CODES.FORBIDDEN);
-  const leave =
-    'accessKeyId' in viewer
-      ? deps.connections.add({ accessKeyId: viewer.accessKeyId, cutOff })
-      : () => undefined;
+  const leave = deps.connections.add({
+    viewer,
+    cutOff: (reason) =>
+      extra.peer.closeWith(reason === 'EXPIRED' ? CLOSE_CODES.TOKEN_EXPIRED : CLOSE_CODES.FORBIDDEN),
+  });
   if (leave === null) {
     extra.peer.closeWith(CLOSE_CODES.TRY_AGAIN_LATER);
     return false;

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Access, createAccess } from '../../src/auth/access.ts';
+import { accessKeyCredential } from '../../src/auth/access-key-credential.ts';
 import { authenticate, rotateOverlayKey } from '../../src/auth/access-keys.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 import { LIVE_CONNECTIONS_PER_KEY_MAX } from '../../src/server/limits.ts';
@@ -8,25 +11,34 @@ import { waitFor } from '../support/wait.ts';
 import { type ApiFixture, startApiFixture } from './api-fixture.ts';
 
 let fixture: ApiFixture;
+let access: Access;
 let connections: LiveConnections;
 beforeAll(async () => {
   fixture = await startApiFixture();
-  connections = new LiveConnections({ ...fixture, logger: createLogger('silent') });
+  access = await createAccess({ bus: fixture.bus, clock: systemClock }, [accessKeyCredential(fixture)]);
+  connections = new LiveConnections({
+    access,
+    bus: fixture.bus,
+    clock: systemClock,
+    logger: createLogger('silent'),
+  });
   await connections.start();
 });
 afterAll(async () => {
   await connections.stop();
+  await access.stop();
   await fixture[Symbol.asyncDispose]();
 });
 
 describe('live connections', () => {
   it('[T-D3] are limited per key, and leave their place to others', () => {
-    const accessKeyId = newId('accessKey', 1);
-    const open = () => connections.add({ accessKeyId, cutOff: () => undefined });
+    const someone = () => ({ kind: 'OPERATOR' as const, accessKeyId: newId('accessKey', 1) });
+    const viewer = someone();
+    const open = () => connections.add({ viewer, cutOff: () => undefined });
     const leaves = Array.from({ length: LIVE_CONNECTIONS_PER_KEY_MAX }, open);
     expect(leaves.includes(null)).toBe(false);
     expect(open()).toBeNull();
-    expect(connections.add({ accessKeyId: newId('accessKey', 1), cutOff: () => undefined })).not.toBeNull();
+    expect(connections.add({ viewer: someone(), cutOff: () => undefined })).not.toBeNull();
     leaves[0]?.();
     leaves[1] = open();
     expect(leaves[1]).not.toBeNull();
@@ -42,7 +54,7 @@ describe('live connections', () => {
       const viewer = await authenticate(fixture, overlayKey);
       if (viewer === null) throw new Error('the key is valid');
       for (const index of [1, 2]) {
-        connections.add({ accessKeyId: viewer.accessKeyId, cutOff: () => cut.push(`${name} ${index}`) });
+        connections.add({ viewer, cutOff: () => cut.push(`${name} ${index}`) });
       }
     }
     const clock = { nowMs: () => 1 };

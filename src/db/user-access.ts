@@ -1,0 +1,72 @@
+import { type Kysely, sql } from 'kysely';
+import type { ChannelRole, PlatformRole } from '../auth/viewer.ts';
+import { type ChannelId, idFromUuid, type SignInId, type UserId, uuidFromId } from '../lib/ids.ts';
+import type { Database } from './connect.ts';
+
+/** What a user may do, as far as it is stored with users and channels. */
+export interface UserAccessRow {
+  readonly userId: UserId;
+  readonly platformRole: PlatformRole;
+  readonly emailVerified: boolean;
+  readonly memberships: ReadonlyMap<ChannelId, ChannelRole>;
+}
+
+/** What these users may do. Who may not sign in (any more) is left out. */
+export async function selectUserAccess(
+  db: Kysely<Database>,
+  userIds: readonly UserId[],
+): Promise<ReadonlyMap<UserId, UserAccessRow>> {
+  const result = await sql<{
+    id: string;
+    platform_role: PlatformRole;
+    email_verified: boolean;
+    channel_ids: string[];
+    roles: ChannelRole[];
+  }>`
+    /* selectUserAccess */
+    select u.id, u.platform_role, u.email_verified_at is not null as email_verified,
+      coalesce(array_agg(m.channel_id::text) filter (where m.channel_id is not null), '{}') as channel_ids,
+      coalesce(array_agg(m.role) filter (where m.channel_id is not null), '{}') as roles
+    from app_user u left join channel_member m on m.user_id = u.id
+    where u.id = any(${userIds.map(uuidFromId)}::uuid[]) and u.deleted_at is null and u.disabled_at is null
+    group by u.id
+  `.execute(db);
+  return new Map(
+    result.rows.map((row) => {
+      const userId = idFromUuid('user', row.id);
+      const memberships = new Map<ChannelId, ChannelRole>();
+      row.channel_ids.forEach((channelId, index) => {
+        const role = row.roles[index];
+        if (role !== undefined) memberships.set(idFromUuid('channel', channelId), role);
+      });
+      return [
+        userId,
+        { userId, platformRole: row.platform_role, emailVerified: row.email_verified, memberships },
+      ];
+    }),
+  );
+}
+
+/** Of a session what decides over its holder's rights. Times are milliseconds since the Unix epoch. */
+export interface SignInStanding {
+  readonly createdAt: number;
+  readonly mfaAt: number | null;
+}
+
+/** These sessions as far as they last at `nowMs`. */
+export async function selectSignInStandings(
+  db: Kysely<Database>,
+  { ids, nowMs }: { readonly ids: readonly SignInId[]; readonly nowMs: number },
+): Promise<ReadonlyMap<SignInId, SignInStanding>> {
+  const result = await sql<{ id: string; created_at: Date; mfa_at: Date | null }>`
+    /* selectSignInStandings */
+    select id, created_at, mfa_at from user_session
+    where id = any(${ids.map(uuidFromId)}::uuid[]) and expires_at > ${new Date(nowMs)}
+  `.execute(db);
+  return new Map(
+    result.rows.map((row) => [
+      idFromUuid('signIn', row.id),
+      { createdAt: row.created_at.getTime(), mfaAt: row.mfa_at?.getTime() ?? null },
+    ]),
+  );
+}

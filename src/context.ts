@@ -14,6 +14,7 @@ import type { JobQueue } from './jobs/job-queue.ts';
 import type { Clock } from './lib/clock.ts';
 import type { ChannelId, GapId, MemberId, SessionId, StreamId } from './lib/ids.ts';
 import type { Logger } from './lib/logger.ts';
+import type { Limiter } from './limits/limiter.ts';
 import type { AudienceMember, UserKey } from './live/audience.ts';
 import type { LiveHub } from './live/channel-feed.ts';
 import type { MasterKey } from './privacy/master-key.ts';
@@ -30,6 +31,8 @@ export interface Services {
   readonly masterKey: MasterKey;
   readonly live: LiveHub;
   readonly health: PipelineHealth;
+  /** Buckets that all API processes share. */
+  readonly limiter: Limiter;
   readonly sessions: SessionStore;
   readonly access: Access;
   /** Where clients reach us, without a slash at the end. */

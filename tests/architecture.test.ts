@@ -27,6 +27,7 @@ const DOMAIN = [
   'simulator',
   'health',
   'jobs',
+  'limits',
 ];
 
 const PARTS: readonly Part[] = [
@@ -40,6 +41,7 @@ const PARTS: readonly Part[] = [
   },
   { name: 'bus', paths: ['src/bus/'], imports: ['contract'] },
   { name: 'db', paths: ['src/db/'], imports: ['contract'], types: DOMAIN },
+  { name: 'limits', paths: ['src/limits/'], imports: ['bus'] },
   { name: 'jobs', paths: ['src/jobs/'], imports: ['db'] },
   { name: 'privacy', paths: ['src/privacy/'], imports: ['db'], types: ['contract'] },
   { name: 'tiktok', paths: ['src/ingest/tiktok/'], imports: ['ingest', 'simulator', 'contract'] },
@@ -55,7 +57,7 @@ const PARTS: readonly Part[] = [
     paths: ['src/live/'],
     imports: ['page', 'contract', 'stored', 'events', 'ingest', 'auth', 'privacy', 'db', 'bus'],
   },
-  { name: 'auth', paths: ['src/auth/'], imports: ['privacy', 'db'], types: ['bus'] },
+  { name: 'auth', paths: ['src/auth/'], imports: ['privacy', 'db', 'limits'], types: ['bus'] },
   { name: 'simulator', paths: ['src/simulator/'], imports: [] },
   { name: 'health', paths: ['src/health/'], imports: ['db', 'bus'] },
   { name: 'context', paths: ['src/context.ts'], imports: [], types: [...DOMAIN, 'db', 'bus'] },

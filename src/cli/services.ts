@@ -16,6 +16,10 @@ import type { JobQueue } from '../jobs/job-queue.ts';
 import { createPgBossQueue } from '../jobs/pg-boss-queue.ts';
 import { pause } from '../lib/pause.ts';
 import { randomFraction } from '../lib/random.ts';
+import { createInProcessLimiter } from '../limits/in-process-limiter.ts';
+import type { Limiter } from '../limits/limiter.ts';
+import { createRedisLimiter } from '../limits/redis-limiter.ts';
+import { deriveKey } from '../privacy/master-key.ts';
 import { startApi } from '../server/api.ts';
 import type { Terminal } from './command.ts';
 import { exposureWarning } from './exposure.ts';
@@ -144,6 +148,7 @@ export async function startApiServer(
   const exposure = exposureWarning(config);
   if (exposure !== null) terminal.note(`tallylight: ${exposure}`);
   const { development } = config;
+  const limiter = await startLimiter(parts, foundation, config);
   return parts.start(
     { name: 'API' },
     () =>
@@ -151,6 +156,7 @@ export async function startApiServer(
         {
           ...foundation,
           jobs,
+          limiter,
           health: { inspect: (channelId) => inspectPipeline(foundation, { channelId }) },
         },
         {
@@ -166,5 +172,27 @@ export async function startApiServer(
         },
       ),
     (server) => server.stop(),
+  );
+}
+
+/** Buckets shared by all API processes, or of this one when there is no Redis to share them by. */
+function startLimiter(
+  parts: Parts,
+  { clock, logger, masterKey }: Foundation,
+  { bus: { redisUrl, keyPrefix } }: Config,
+): Promise<Limiter> {
+  return parts.start(
+    { name: 'limits' },
+    async () =>
+      redisUrl === null
+        ? createInProcessLimiter({ clock })
+        : createRedisLimiter({
+            url: redisUrl.reveal(),
+            keyPrefix,
+            secret: deriveKey(masterKey, 'limits: bucket names'),
+            clock,
+            logger: logger.child({ module: 'limits' }),
+          }),
+    async (limiter) => limiter.close(),
   );
 }

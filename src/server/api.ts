@@ -17,6 +17,7 @@ import type { Database } from '../db/connect.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { Limiter } from '../limits/limiter.ts';
 import { LiveHub } from '../live/channel-feed.ts';
 import type { MasterKey } from '../privacy/master-key.ts';
 import type { Vault } from '../privacy/vault.ts';
@@ -41,6 +42,7 @@ export interface ApiDeps {
   readonly jobs: JobQueue;
   readonly masterKey: MasterKey;
   readonly health: PipelineHealth;
+  readonly limiter: Limiter;
 }
 
 export interface ApiOptions {

@@ -13,6 +13,7 @@ import { createPgBossQueue } from '../../src/jobs/pg-boss-queue.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { ChannelId } from '../../src/lib/ids.ts';
 import { createLogger, type Logger } from '../../src/lib/logger.ts';
+import { createInProcessLimiter } from '../../src/limits/in-process-limiter.ts';
 import { connectChannel } from '../../src/live/channels.ts';
 import { type MasterKey, parseMasterKey } from '../../src/privacy/master-key.ts';
 import { createVault, type Vault } from '../../src/privacy/vault.ts';
@@ -76,6 +77,7 @@ export async function startApiFixture(
       registry: new Registry(),
       jobs,
       masterKey,
+      limiter: createInProcessLimiter({ clock }),
       health: { inspect: (channelId) => inspectPipeline({ db, bus, clock }, { channelId }) },
     },
     {

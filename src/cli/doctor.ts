@@ -85,7 +85,13 @@ async function inspectDirectly(context: CommandContext): Promise<readonly Channe
   const { config, logger, clock } = context;
   const parts = new Parts(logger);
   try {
-    const { db, bus } = await connectFoundation(parts, { config, logger, clock, command: 'doctor' });
+    const { db, bus } = await connectFoundation(parts, {
+      config,
+      logger,
+      clock,
+      command: 'doctor',
+      process: null,
+    });
     const { items } = await listChannels({ db }, { first: CHANNELS_MAX, after: null });
     const health: ChannelHealth[] = [];
     for (const { id, handle, wanted } of items) {

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Kysely } from 'kysely';
 import { Registry } from 'prom-client';
 import { createInProcessBus } from '../bus/in-process-bus.ts';
@@ -10,8 +9,9 @@ import { createRedisBus } from '../bus/redis-bus.ts';
 import type { Config } from '../config/config.ts';
 import { createDatabase, type Database } from '../db/connect.ts';
 import { startEmbeddedPostgres } from '../db/embedded/postgres.ts';
-import { migrate, requireCurrentSchema } from '../db/migrate.ts';
+import { requireCurrentSchema } from '../db/migrate.ts';
 import { acquireProcessLock } from '../db/process-lock.ts';
+import { type ProcessName, takeProcessRole } from '../db/process-role.ts';
 import { DependencyError } from '../errors/errors.ts';
 import { requireSecureHosts } from '../ingest/tiktok/options.ts';
 import { assert } from '../lib/assert.ts';
@@ -22,9 +22,7 @@ import { checkMasterKey, createVault, type Vault } from '../privacy/vault.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { RefusedError, UsageError } from './exit-code.ts';
 import type { Parts } from './parts.ts';
-
-/** Where the migrations are, wherever the process was started. */
-export const MIGRATIONS_DIRECTORY = fileURLToPath(new URL('../../migrations', import.meta.url));
+import { MIGRATIONS_DIRECTORY, prepareDatabase } from './prepare-database.ts';
 
 /** The master key's file in the data folder. */
 const MASTER_KEY_FILE = 'master.key';
@@ -45,7 +43,12 @@ export interface Foundation {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** As which `db` connects: the login user that becomes the role of the process. */
   readonly connectionString: string;
+  /** Whether that worked; else `db` has the login user's rights. */
+  readonly roleTaken: boolean;
+  /** As the login user. */
+  readonly loginConnectionString: string;
 }
 
 interface FoundationRequest {
@@ -54,6 +57,8 @@ interface FoundationRequest {
   readonly clock: Clock;
   /** Names the process to PostgreSQL. */
   readonly command: string;
+  /** Whose rights the database gives us; null: those of the login user. */
+  readonly process: ProcessName | null;
 }
 
 /**
@@ -75,7 +80,7 @@ export async function openOwnFoundation(
     configured === undefined
       ? await startPostgres(parts, request)
       : { connectionString: configured, failed: null };
-  await migrate({ connectionString, directory: MIGRATIONS_DIRECTORY, logger });
+  await prepareDatabase({ connectionString, logger });
   if (config.database.url !== null && config.bus.redisUrl === null)
     await lockDatabase(parts, connectionString);
   return { ...(await connect(parts, request, { masterKey, connectionString })), failed };
@@ -103,6 +108,20 @@ export async function openSharedFoundation(parts: Parts, request: FoundationRequ
   const connectionString = config.database.url.reveal();
   await requireCurrentSchema({ connectionString, directory: MIGRATIONS_DIRECTORY });
   return connect(parts, request, { masterKey, connectionString });
+}
+
+/**
+ * The same ground for another kind of process that runs within this one: connections of its own, with the rights of that
+ * kind. Everything else is shared.
+ */
+export async function openBeside(
+  parts: Parts,
+  request: FoundationRequest,
+  foundation: Foundation,
+): Promise<Foundation> {
+  const { masterKey, clock, loginConnectionString } = foundation;
+  const access = await connectDatabase(parts, request, loginConnectionString);
+  return { ...foundation, ...access, vault: createVault({ db: access.db, masterKey, clock }) };
 }
 
 /** The configured servers as they are, for a look: without Redis the bus is an empty one. Changes nothing. */
@@ -135,11 +154,34 @@ export function masterKeyOf(config: Config): Promise<MasterKey> | MasterKey {
 
 async function connect(
   parts: Parts,
-  { config, logger, clock, command }: FoundationRequest,
+  request: FoundationRequest,
   { masterKey, connectionString }: { readonly masterKey: MasterKey; readonly connectionString: string },
 ): Promise<Foundation> {
+  const { config, logger, clock } = request;
+  const access = await connectDatabase(parts, request, connectionString);
+  const { db } = access;
+  await checkMasterKey({ db, masterKey });
+  const bus = await parts.start(
+    { name: 'bus' },
+    () => createBus(config, logger, clock),
+    (started) => started.close(),
+  );
+  const vault = createVault({ db, masterKey, clock });
+  return { ...access, bus, vault, masterKey, clock, logger, registry: new Registry() };
+}
+
+/** A pool that has the rights of the process the request names. */
+async function connectDatabase(
+  parts: Parts,
+  { config, logger, command, process }: FoundationRequest,
+  loginConnectionString: string,
+): Promise<Pick<Foundation, 'db' | 'connectionString' | 'roleTaken' | 'loginConnectionString'>> {
+  const { connectionString, role } =
+    process === null
+      ? { connectionString: loginConnectionString, role: null }
+      : await takeProcessRole({ connectionString: loginConnectionString, process, logger });
   const db = await parts.start(
-    { name: 'database connections' },
+    { name: `database connections${process === null ? '' : ` of ${process}`}` },
     () =>
       createDatabase({
         connectionString,
@@ -149,14 +191,7 @@ async function connect(
       }),
     (started) => started.destroy(),
   );
-  await checkMasterKey({ db, masterKey });
-  const bus = await parts.start(
-    { name: 'bus' },
-    () => createBus(config, logger, clock),
-    (started) => started.close(),
-  );
-  const vault = createVault({ db, masterKey, clock });
-  return { db, bus, vault, masterKey, clock, logger, registry: new Registry(), connectionString };
+  return { db, connectionString, roleTaken: role !== null, loginConnectionString };
 }
 
 async function startPostgres(

@@ -1,10 +1,9 @@
 import { startEmbeddedPostgres } from '../db/embedded/postgres.ts';
-import { migrate } from '../db/migrate.ts';
 import type { Command, CommandContext } from './command.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { EXIT_CODES, type ExitCode } from './exit-code.ts';
-import { MIGRATIONS_DIRECTORY } from './foundation.ts';
 import { Parts } from './parts.ts';
+import { prepareDatabase } from './prepare-database.ts';
 
 /** `tallylight migrate`: brings the database to this version's schema. */
 export const migrateCommand: Command = {
@@ -36,7 +35,7 @@ async function runMigrate({ config, logger, terminal }: CommandContext): Promise
           (postgres) => postgres.stop(),
         )
       ).connectionString;
-    const { applied } = await migrate({ connectionString, directory: MIGRATIONS_DIRECTORY, logger });
+    const { applied } = await prepareDatabase({ connectionString, logger });
     for (const name of applied) terminal.print(`applied ${name}`);
     terminal.print(applied.length === 0 ? 'The database is current.' : `${applied.length} applied.`);
     return EXIT_CODES.OK;

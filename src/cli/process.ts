@@ -1,3 +1,4 @@
+import type { ProcessName } from '../db/process-role.ts';
 import type { Command, CommandContext } from './command.ts';
 import { EXIT_CODES, type ExitCode } from './exit-code.ts';
 import { type Foundation, openSharedFoundation } from './foundation.ts';
@@ -6,7 +7,7 @@ import { stopRequested } from './stop.ts';
 
 /** A command that runs one kind of part beside others until it is told to stop. Prints what `begin` returns. */
 export function partCommand(definition: {
-  readonly name: string;
+  readonly name: ProcessName;
   readonly summary: string;
   readonly description: string;
   readonly begin: (parts: Parts, foundation: Foundation, context: CommandContext) => Promise<string>;
@@ -30,6 +31,7 @@ export function partCommand(definition: {
           logger,
           clock,
           command: definition.name,
+          process: definition.name,
         });
         context.terminal.note(await definition.begin(parts, foundation, context));
         return { failed: null };

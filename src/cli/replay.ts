@@ -105,7 +105,7 @@ async function inOwnProcess(
   const open =
     config.database.url !== null && config.bus.redisUrl !== null ? openSharedFoundation : openOwnFoundation;
   try {
-    const foundation = await open(parts, { config, logger, clock, command: 'replay' });
+    const foundation = await open(parts, { config, logger, clock, command: 'replay', process: 'worker' });
     const jobs = await startJobs(parts, foundation, 'worker');
     await startStorage(parts, foundation, { config, jobs });
     return await work(foundation, jobs);

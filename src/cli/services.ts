@@ -40,12 +40,13 @@ function processName(): string {
 /** A connection to the job queue: to run jobs, or only to enqueue them. */
 export function startJobs(
   parts: Parts,
-  { connectionString, logger }: Foundation,
+  { connectionString, roleTaken, logger }: Foundation,
   role: 'worker' | 'sender',
 ): Promise<JobQueue> {
+  const options = { connectionString, role, install: !roleTaken, logger: logger.child({ module: 'jobs' }) };
   return parts.start(
     { name: 'job queue' },
-    () => createPgBossQueue({ connectionString, role, logger: logger.child({ module: 'jobs' }) }),
+    () => createPgBossQueue(options),
     (jobs) => jobs.stop(),
   );
 }

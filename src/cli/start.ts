@@ -7,7 +7,7 @@ import { DEFAULT_HANDLE } from '../simulator/handles.ts';
 import { parseSimulateOptions, SIMULATE_OPTIONS } from '../simulator/options.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import type { Command, CommandContext } from './command.ts';
-import { type Foundation, openOwnFoundation } from './foundation.ts';
+import { type Foundation, openBeside, openOwnFoundation } from './foundation.ts';
 import type { Parts } from './parts.ts';
 import { untilStopped } from './process.ts';
 import {
@@ -51,15 +51,14 @@ async function start(
   const handles = input.positionals.map(parseHandle);
   const simulate = { ...parseSimulateOptions(input.text), handles: [DEFAULT_HANDLE], port: 0, clock, logger };
   terminal.note('Tallylight is starting …');
-  const { failed, ...foundation } = await openOwnFoundation(parts, {
-    config,
-    logger,
-    clock,
-    command: 'start',
-  });
-  const jobs = await startJobs(parts, foundation, 'worker');
-  await startStorage(parts, foundation, { config, jobs });
-  await startReplays(foundation, jobs);
+  const request = { config, logger, clock, command: 'start' };
+  const { failed, ...foundation } = await openOwnFoundation(parts, { ...request, process: 'api' });
+  // Each part has only the rights it would have as a process of its own.
+  const worker = await openBeside(parts, { ...request, process: 'worker' }, foundation);
+  const ingest = await openBeside(parts, { ...request, process: 'ingest' }, foundation);
+  const jobs = await startJobs(parts, worker, 'worker');
+  await startStorage(parts, worker, { config, jobs });
+  await startReplays(worker, jobs);
   const api = await startApiServer(parts, foundation, { config, jobs, terminal });
   const simulator =
     handles.length > 0
@@ -70,7 +69,7 @@ async function start(
           (started) => started.stop(),
         );
   await wantChannels(foundation, handles, simulator);
-  await startRooms(parts, foundation, {
+  await startRooms(parts, ingest, {
     config,
     hostsFor: (handle) =>
       simulator !== null && handle === DEFAULT_HANDLE ? simulator : configuredHosts(config),

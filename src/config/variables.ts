@@ -287,7 +287,8 @@ export const VARIABLES = {
 
   TALLYLIGHT_POOL_MAX: wholeNumber({
     section: STORAGE,
-    description: 'Connections to PostgreSQL per process.',
+    description:
+      'Connections to PostgreSQL per process, at most; made as they are needed. `start` is three processes in one, each with as many. The job queue has up to 4 more.',
     defaultText: '10',
     min: 2,
     max: 500,

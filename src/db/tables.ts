@@ -140,6 +140,12 @@ export interface MessageRedaction {
   redacted_before: Timestamp;
 }
 
+export interface ProcessGrant {
+  privileges: string;
+  relation: string;
+  role: string;
+}
+
 export interface Session {
   channel_id: string;
   ended_at: Timestamp | null;
@@ -259,6 +265,7 @@ export interface DB {
   gift_catalogue: GiftCatalogue;
   member_handle: MemberHandle;
   message_redaction: MessageRedaction;
+  process_grant: ProcessGrant;
   session: Session;
   sign_budget: SignBudget;
   stream: Stream;

@@ -1,4 +1,5 @@
 import { fromKysely, PgBoss, type QueueOptions } from 'pg-boss';
+import { SchemaOutdatedError } from '../db/migrate.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { JobData, JobKind, JobQueue, WorkOptions } from './job-queue.ts';
 
@@ -21,17 +22,32 @@ export interface PgBossQueueOptions {
   readonly connectionString: string;
   /** `worker` runs jobs and schedules; `sender` only enqueues, with a connection or two and no timers. */
   readonly role: 'worker' | 'sender';
+  /** Whether it makes or migrates its schema, for which it must own it; false: somebody has. Two processes may do so at once. */
+  readonly install?: boolean;
   readonly logger: Logger;
 }
 
-/** The job queue on pg-boss. Makes or migrates its schema; two processes may do so at once. */
+/** Makes or migrates the job queue's schema, and leaves. The user of `connectionString` will own it. */
+export async function installJobTables(
+  options: Pick<PgBossQueueOptions, 'connectionString' | 'logger'>,
+): Promise<void> {
+  const queue = await createPgBossQueue({ ...options, role: 'sender' });
+  await queue.stop();
+}
+
+/**
+ * The job queue on pg-boss.
+ * @throws SchemaOutdatedError when its schema is not this version's and it is not to install it.
+ */
 export async function createPgBossQueue(options: PgBossQueueOptions): Promise<JobQueue> {
   const working = options.role === 'worker';
+  const install = options.install ?? true;
   const boss = new PgBoss({
     connectionString: options.connectionString,
     schema: SCHEMA,
     application_name: 'tallylight-jobs',
     max: working ? 4 : 2,
+    migrate: install,
     useListenNotify: working,
     supervise: working,
     schedule: working,
@@ -40,7 +56,19 @@ export async function createPgBossQueue(options: PgBossQueueOptions): Promise<Jo
   });
   boss.on('error', (error) => options.logger.error({ err: error, reason: error.message }, 'jobs.failed'));
   boss.on('warning', (warning) => options.logger.warn({ warning: warning.message }, 'jobs.warned'));
-  await boss.start();
+  try {
+    await boss.start();
+  } catch (error) {
+    await boss.stop({ graceful: false }).catch(() => undefined);
+    // The library says so in words only.
+    const outdated =
+      !install && error instanceof Error && /pg-boss (is not installed|database)/i.test(error.message);
+    if (!outdated) throw error;
+    throw new SchemaOutdatedError(
+      'The tables of the job queue are not of this version of Tallylight: run `tallylight migrate` first.',
+      { cause: error },
+    );
+  }
   return new PgBossQueue(boss, options.logger);
 }
 

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Client } from 'pg';
-import { migrate } from '../../src/db/migrate.ts';
+import { prepareDatabase } from '../../src/cli/prepare-database.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 
 export const MIGRATIONS = path.resolve(import.meta.dirname, '../../migrations');
@@ -38,9 +38,8 @@ export async function ensureTemplate(serverUrl: string): Promise<string> {
     const draft = `${name}_draft`;
     await client.query(`drop database if exists ${draft} with (force)`);
     await client.query(`create database ${draft} template template0`);
-    await migrate({
+    await prepareDatabase({
       connectionString: databaseUrlFor(serverUrl, draft),
-      directory: MIGRATIONS,
       logger: createLogger('error'),
     });
     await client.query(`alter database ${draft} allow_connections false`);
@@ -51,7 +50,7 @@ export async function ensureTemplate(serverUrl: string): Promise<string> {
 
 /** Names the state of the migrations: changed files make another template. */
 async function migrationsDigest(): Promise<string> {
-  const hash = createHash('sha256');
+  const hash = createHash('sha256').update('with the job queue\n');
   for (const file of (await readdir(MIGRATIONS)).sort()) {
     hash.update(`${file}\n`).update(await readFile(path.join(MIGRATIONS, file)));
   }

@@ -127,6 +127,22 @@ export interface GiftCatalogue {
   provider: string;
 }
 
+export interface Invitation {
+  accepted_at: Timestamp | null;
+  accepted_by: string | null;
+  addressed: boolean;
+  channel_id: string;
+  created_at: Timestamp;
+  email: Buffer | null;
+  email_hash: Buffer | null;
+  expires_at: Timestamp;
+  id: string;
+  invited_by: string | null;
+  revoked_at: Timestamp | null;
+  role: string;
+  token_hash: Buffer;
+}
+
 export interface MemberHandle {
   first_seen_at: Timestamp;
   handle: Buffer;
@@ -263,6 +279,7 @@ export interface DB {
   channel_sequence: ChannelSequence;
   event: Event;
   gift_catalogue: GiftCatalogue;
+  invitation: Invitation;
   member_handle: MemberHandle;
   message_redaction: MessageRedaction;
   process_grant: ProcessGrant;

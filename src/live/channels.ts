@@ -10,7 +10,7 @@ import {
   upsertWantedChannel,
 } from '../db/channel.ts';
 import type { Database } from '../db/connect.ts';
-import { UserError } from '../errors/errors.ts';
+import { ChannelNotFoundError } from '../errors/channel-not-found.ts';
 import type { Provider } from '../events/unified-event.ts';
 import { handleOf, parseHandle } from '../ingest/handle.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -20,16 +20,6 @@ import { badCursor, type Page, pageOf } from './page.ts';
 
 /** The bus topic on which ingest hears that a channel's wish changed. The payload is the channel's id. */
 export const CHANNELS_TOPIC = 'channels';
-
-/** There is no channel of this id, or the asker may not see it. */
-export class ChannelNotFoundError extends UserError {
-  override readonly name = 'ChannelNotFoundError';
-  readonly code = 'CHANNEL_NOT_FOUND';
-
-  constructor() {
-    super('There is no such channel.');
-  }
-}
 
 interface WriteDeps {
   readonly db: Kysely<Database>;

@@ -1,7 +1,7 @@
-import type { ChannelId, MemberId, SignInId, UserId } from '../lib/ids.ts';
+import type { ChannelId, Id, MemberId, SignInId, UserId } from '../lib/ids.ts';
 
-/** Whose key seals a value: an audience member's, a user's, or a channel's for data about nobody in particular. */
-export type SubjectId = MemberId | ChannelId | UserId;
+/** Whose key seals a value: an audience member's, a user's, an invitation's (to whom it goes), or a channel's for data about nobody in particular. */
+export type SubjectId = MemberId | ChannelId | UserId | Id<'invitation'>;
 
 /**
  * The contexts of `seal` and `open`: one per encrypted column, naming the row. The subject is bound by the key itself.
@@ -25,4 +25,6 @@ export const sealContext = {
   sessionUserAgent: (id: SignInId): string => `user_session.user_agent\n${id}`,
   /** `user_session.address`. */
   sessionAddress: (id: SignInId): string => `user_session.address\n${id}`,
+  /** `invitation.email`. */
+  invitationEmail: (invitationId: Id<'invitation'>): string => `invitation.email\n${invitationId}`,
 } as const;

@@ -1,10 +1,11 @@
 import { rotateOverlayKey } from '../auth/access-keys.ts';
 import type { AppContext } from '../context.ts';
 import type { ChannelRow } from '../db/channel.ts';
+import { ChannelNotFoundError } from '../errors/channel-not-found.ts';
 import { InvalidInputError } from '../errors/invalid-input.ts';
 import { InvalidHandleError } from '../ingest/handle.ts';
 import { parseId } from '../lib/ids.ts';
-import { ChannelNotFoundError, connectChannel, disconnectChannel } from '../live/channels.ts';
+import { connectChannel, disconnectChannel } from '../live/channels.ts';
 import { orRefusal, type Refused } from './refusal.ts';
 
 interface ChannelPayload {

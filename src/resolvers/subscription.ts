@@ -7,7 +7,7 @@ import type { EventType } from '../events/unified-event.ts';
 import { assert } from '../lib/assert.ts';
 import { type ChannelId, parseId } from '../lib/ids.ts';
 import type { Watcher } from '../live/channel-feed.ts';
-import { ChannelNotFoundError } from '../live/channels.ts';
+import { ChannelNotFoundError } from '../errors/channel-not-found.ts';
 import type { EventWish } from '../live/event-match.ts';
 import type { StreamChange } from '../live/stream-changes.ts';
 import { liveEvent, type ShownEvent } from './event.ts';

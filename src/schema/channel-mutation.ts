@@ -1,5 +1,5 @@
 import type { ChannelRow } from '../db/channel.ts';
-import type { ChannelNotFoundError } from '../live/channels.ts';
+import type { ChannelNotFoundError } from '../errors/channel-not-found.ts';
 import { channelOverlayUrl } from '../resolvers/channel.ts';
 import { channelConnect, channelDisconnect, overlayKeyRotate } from '../resolvers/channel-mutation.ts';
 import type { Refused } from '../resolvers/refusal.ts';

@@ -64,6 +64,8 @@ select relation, role, privileges from (values
   ('app_user',             'select, insert, update',                '',                        ''),
   ('channel_member',       'select, insert, update, delete',        '',                        ''),
   ('user_session',         'select, insert, update, delete',        '',                        ''),
+  ('one_time_token',       'select, insert, update, delete',        '',                        'select, delete'),
+  ('outgoing_mail',        'select, insert',                        '',                        'select, delete'),
   ('totp_factor',          'select, insert, update, delete',        '',                        ''),
   ('passkey',              'select, insert, update, delete',        '',                        ''),
   ('recovery_code',        'select, insert, update, delete',        '',                        ''),

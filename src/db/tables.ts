@@ -156,6 +156,22 @@ export interface MessageRedaction {
   redacted_before: Timestamp;
 }
 
+export interface OneTimeToken {
+  created_at: Timestamp;
+  email: Buffer | null;
+  expires_at: Timestamp;
+  kind: string;
+  token_hash: Buffer;
+  user_id: string | null;
+}
+
+export interface OutgoingMail {
+  content: Buffer;
+  created_at: Timestamp;
+  id: string;
+  user_id: string;
+}
+
 export interface ProcessGrant {
   privileges: string;
   relation: string;
@@ -282,6 +298,8 @@ export interface DB {
   invitation: Invitation;
   member_handle: MemberHandle;
   message_redaction: MessageRedaction;
+  one_time_token: OneTimeToken;
+  outgoing_mail: OutgoingMail;
   process_grant: ProcessGrant;
   session: Session;
   sign_budget: SignBudget;

@@ -11,6 +11,7 @@ import './battle-event.ts';
 import './lifecycle-event.ts';
 import './actor.ts';
 import './audience-member.ts';
+import './user.ts';
 import './subscription.ts';
 import './node.ts';
 import './pipeline-link.ts';

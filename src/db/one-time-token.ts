@@ -1,0 +1,67 @@
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { idFromUuid, type UserId, uuidFromId } from '../lib/ids.ts';
+import type { Database } from './connect.ts';
+
+/** What a one-time token is good for. */
+export type OneTimeTokenKind = 'SETUP' | 'EMAIL_VERIFICATION' | 'PASSWORD_RESET' | 'EMAIL_CHANGE';
+
+/** A token as stored. */
+export interface OneTimeTokenRow {
+  readonly userId: UserId | null;
+  /** The new address of EMAIL_CHANGE, sealed; else null. */
+  readonly email: Buffer | null;
+}
+
+/** Stores a token in place of every other of its kind and user. Times are milliseconds since the Unix epoch. */
+export async function replaceOneTimeToken(
+  tx: Transaction<Database>,
+  token: OneTimeTokenRow & {
+    readonly tokenHash: Buffer;
+    readonly kind: OneTimeTokenKind;
+    readonly nowMs: number;
+    readonly expiresAt: number;
+  },
+): Promise<void> {
+  const userId = token.userId === null ? null : uuidFromId(token.userId);
+  await sql`
+    /* deleteOneTimeTokens */
+    delete from one_time_token where kind = ${token.kind} and user_id is not distinct from ${userId}::uuid
+  `.execute(tx);
+  await sql`
+    /* insertOneTimeToken */
+    insert into one_time_token (token_hash, kind, user_id, email, created_at, expires_at)
+    values (${token.tokenHash}, ${token.kind}, ${userId}, ${token.email}, ${new Date(token.nowMs)}, ${new Date(token.expiresAt)})
+  `.execute(tx);
+}
+
+/** Uses a token up: it is gone with the transaction. Undefined when it is none of this kind, or too old. */
+export async function takeOneTimeToken(
+  tx: Transaction<Database>,
+  token: { readonly tokenHash: Buffer; readonly kind: OneTimeTokenKind; readonly nowMs: number },
+): Promise<OneTimeTokenRow | undefined> {
+  const result = await sql<{ user_id: string | null; email: Buffer | null }>`
+    /* takeOneTimeToken */
+    delete from one_time_token
+    where token_hash = ${token.tokenHash} and kind = ${token.kind} and expires_at > ${new Date(token.nowMs)}
+    returning user_id, email
+  `.execute(tx);
+  const row = result.rows[0];
+  if (row === undefined) return undefined;
+  return { userId: row.user_id === null ? null : idFromUuid('user', row.user_id), email: row.email };
+}
+
+/** Removes every token of a user: what they prove is about an account as it was. */
+export async function deleteOneTimeTokensOf(tx: Transaction<Database>, userId: UserId): Promise<void> {
+  await sql`
+    /* deleteOneTimeTokensOf */
+    delete from one_time_token where user_id = ${uuidFromId(userId)}
+  `.execute(tx);
+}
+
+/** Removes what is too old. */
+export async function deleteExpiredOneTimeTokens(db: Kysely<Database>, nowMs: number): Promise<void> {
+  await sql`
+    /* deleteExpiredOneTimeTokens */
+    delete from one_time_token where expires_at <= ${new Date(nowMs)}
+  `.execute(db);
+}

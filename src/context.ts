@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Access } from './auth/access.ts';
 import type { SessionStore } from './auth/sessions/session-store.ts';
+import type { Tokens } from './auth/tokens/tokens.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { EventBus } from './bus/port.ts';
 import type { ChannelRow } from './db/channel.ts';
@@ -35,6 +36,7 @@ export interface Services {
   readonly limiter: Limiter;
   readonly sessions: SessionStore;
   readonly access: Access;
+  readonly tokens: Tokens;
   /** Where clients reach us, without a slash at the end. */
   readonly publicUrl: string;
 }

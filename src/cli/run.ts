@@ -9,6 +9,7 @@ import { doctorCommand } from './doctor.ts';
 import { EXIT_CODES, type ExitCode, exitCodeOf, isForPeople, UsageError } from './exit-code.ts';
 import { commandHelp, generalHelp } from './help.ts';
 import { ingestCommand } from './ingest.ts';
+import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { replayCommand } from './replay.ts';
 import { simulateCommand } from './simulate.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   ingestCommand,
   workerCommand,
   migrateCommand,
+  keysCommand,
   replayCommand,
   simulateCommand,
   doctorCommand,

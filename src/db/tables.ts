@@ -178,6 +178,14 @@ export interface ProcessGrant {
   role: string;
 }
 
+export interface RefreshToken {
+  created_at: Timestamp;
+  family_id: string;
+  generation: number;
+  token_hash: Buffer;
+  used_at: Timestamp | null;
+}
+
 export interface Session {
   channel_id: string;
   ended_at: Timestamp | null;
@@ -199,6 +207,16 @@ export interface SignBudget {
   key_hash: Buffer;
   refilled_at: Timestamp;
   tokens: number;
+}
+
+export interface SigningKey {
+  activated_at: Timestamp | null;
+  created_at: Timestamp;
+  kid: string;
+  private_key: Buffer;
+  public_key: Buffer;
+  retired_at: Timestamp | null;
+  state: string;
 }
 
 export interface Stream {
@@ -272,6 +290,19 @@ export interface SubjectKey {
   wrapped_key: Buffer;
 }
 
+export interface TokenFamily {
+  created_at: Timestamp;
+  expires_at: Timestamp;
+  generation: Generated<number>;
+  id: string;
+  last_used_at: Timestamp;
+  mfa_at: Timestamp | null;
+  name: Buffer | null;
+  revoked_at: Timestamp | null;
+  revoked_because: string | null;
+  user_id: string;
+}
+
 export interface UserSession {
   absolute_expires_at: Timestamp;
   address: Buffer | null;
@@ -301,13 +332,16 @@ export interface DB {
   one_time_token: OneTimeToken;
   outgoing_mail: OutgoingMail;
   process_grant: ProcessGrant;
+  refresh_token: RefreshToken;
   session: Session;
   sign_budget: SignBudget;
+  signing_key: SigningKey;
   stream: Stream;
   stream_gap: StreamGap;
   stream_gifter: StreamGifter;
   stream_minute: StreamMinute;
   stream_total: StreamTotal;
   subject_key: SubjectKey;
+  token_family: TokenFamily;
   user_session: UserSession;
 }

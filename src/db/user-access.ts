@@ -49,6 +49,7 @@ export async function selectUserAccess(
 
 /** Of a session what decides over its holder's rights. Times are milliseconds since the Unix epoch. */
 export interface SignInStanding {
+  readonly userId: UserId;
   readonly createdAt: number;
   readonly mfaAt: number | null;
 }
@@ -58,15 +59,19 @@ export async function selectSignInStandings(
   db: Kysely<Database>,
   { ids, nowMs }: { readonly ids: readonly SignInId[]; readonly nowMs: number },
 ): Promise<ReadonlyMap<SignInId, SignInStanding>> {
-  const result = await sql<{ id: string; created_at: Date; mfa_at: Date | null }>`
+  const result = await sql<{ id: string; user_id: string; created_at: Date; mfa_at: Date | null }>`
     /* selectSignInStandings */
-    select id, created_at, mfa_at from user_session
+    select id, user_id, created_at, mfa_at from user_session
     where id = any(${ids.map(uuidFromId)}::uuid[]) and expires_at > ${new Date(nowMs)}
   `.execute(db);
   return new Map(
     result.rows.map((row) => [
       idFromUuid('signIn', row.id),
-      { createdAt: row.created_at.getTime(), mfaAt: row.mfa_at?.getTime() ?? null },
+      {
+        userId: idFromUuid('user', row.user_id),
+        createdAt: row.created_at.getTime(),
+        mfaAt: row.mfa_at?.getTime() ?? null,
+      },
     ]),
   );
 }

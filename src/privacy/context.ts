@@ -27,4 +27,6 @@ export const sealContext = {
   sessionAddress: (id: SignInId): string => `user_session.address\n${id}`,
   /** `invitation.email`. */
   invitationEmail: (invitationId: Id<'invitation'>): string => `invitation.email\n${invitationId}`,
+  /** `token_family.name`. */
+  tokenFamilyName: (id: Id<'tokenFamily'>): string => `token_family.name\n${id}`,
 } as const;

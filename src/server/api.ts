@@ -2,15 +2,8 @@ import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
-import { createAccess } from '../auth/access.ts';
-import { accessKeyCredential } from '../auth/access-key-credential.ts';
 import { ensureAccessKeys } from '../auth/access-keys.ts';
-import { sessionCredential } from '../auth/session-credential.ts';
-import {
-  createSessionStore,
-  DEFAULT_SESSION_OPTIONS,
-  type SessionOptions,
-} from '../auth/sessions/create-session-store.ts';
+import type { SessionOptions } from '../auth/sessions/create-session-store.ts';
 import type { EventBus } from '../bus/port.ts';
 import type { PipelineHealth, Services } from '../context.ts';
 import type { Database } from '../db/connect.ts';
@@ -23,6 +16,7 @@ import type { MasterKey } from '../privacy/master-key.ts';
 import type { Vault } from '../privacy/vault.ts';
 import { schema } from '../schema/index.ts';
 import { createGraphqlServer, GRAPHQL_PATH } from './graphql.ts';
+import { createIdentity } from './identity.ts';
 import { startListener } from './listener.ts';
 import { LiveConnections } from './live-connections.ts';
 import { isAllowedOrigin } from './origin.ts';
@@ -88,12 +82,15 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   const publicUrl = (options.publicUrl ?? url).replace(/\/+$/, '');
 
   const live = new LiveHub({ bus: deps.bus, logger, registry: deps.registry });
-  const sessions = createSessionStore(deps, options.session ?? DEFAULT_SESSION_OPTIONS);
-  const access = await createAccess(deps, [
-    accessKeyCredential(deps),
-    sessionCredential({ ...deps, sessions }),
-  ]);
-  const services: Services = { ...deps, logger, live, publicUrl, sessions, access };
+  const identity = await createIdentity(
+    {
+      ...deps,
+      onReuse: async ({ familyId }) => logger.warn({ familyId }, 'token.reused'),
+    },
+    { session: options.session, publicUrl },
+  );
+  const { access } = identity;
+  const services: Services = { ...deps, ...identity, logger, live, publicUrl };
   const connections = new LiveConnections(services);
   await connections.start();
   const { development } = options;

@@ -34,6 +34,9 @@ interface Exchange {
   readonly path: string;
 }
 
+/** For how long others may keep the published keys, in seconds: much less than a key waits before it signs. */
+const SIGNING_KEYS_AGE_SECONDS = 60;
+
 const OVERLAY_PREFIX = '/overlay/';
 
 /** Answers one HTTP request. Never rejects. */
@@ -84,6 +87,8 @@ function dispatch(deps: RouterDeps, exchange: Exchange): Promise<void> | void {
       return serveReadiness(deps, exchange);
     case '/metrics':
       return serveMetrics(deps, exchange);
+    case '/.well-known/jwks.json':
+      return serveSigningKeys(deps, exchange);
     case '/overlay':
       response.writeHead(308, { location: OVERLAY_PREFIX }).end();
       return undefined;
@@ -95,6 +100,15 @@ function dispatch(deps: RouterDeps, exchange: Exchange): Promise<void> | void {
 async function serveReadiness(deps: RouterDeps, exchange: Exchange): Promise<void> {
   const { ready, parts } = await checkReadiness(deps.services, deps.state);
   answer(exchange, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', parts });
+}
+
+/** The public halves of the keys that sign access tokens (RFC 7517), the next one among them. */
+async function serveSigningKeys({ services }: RouterDeps, exchange: Exchange): Promise<void> {
+  const { response } = exchange;
+  response.setHeader('cache-control', `public, max-age=${SIGNING_KEYS_AGE_SECONDS}`);
+  response.setHeader('access-control-allow-origin', '*');
+  response.setHeader('cross-origin-resource-policy', 'cross-origin');
+  answer(exchange, 200, await services.tokens.published());
 }
 
 async function serveMetrics(deps: RouterDeps, exchange: Exchange): Promise<void> {

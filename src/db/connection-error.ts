@@ -22,6 +22,12 @@ export class DatabaseAuthenticationError extends UserError {
   readonly code = 'DATABASE_AUTHENTICATION';
 }
 
+/** The server cannot prove who it is, or does not speak TLS, and the database URL asks for both. */
+export class DatabaseTlsError extends UserError {
+  override readonly name = 'DatabaseTlsError';
+  readonly code = 'DATABASE_TLS';
+}
+
 /** The server is there, the database is not. */
 export class DatabaseMissingError extends UserError {
   override readonly name = 'DatabaseMissingError';
@@ -30,8 +36,8 @@ export class DatabaseMissingError extends UserError {
 
 /**
  * One connection outside the pool, for work at start-up. The caller calls `end()`.
- * @throws DatabaseUrlError, DatabaseUnreachableError, DatabaseAuthenticationError or DatabaseMissingError: one sentence
- *   each that names host, port, user and database, and never the password.
+ * @throws DatabaseUrlError, DatabaseUnreachableError, DatabaseTlsError, DatabaseAuthenticationError or DatabaseMissingError: one
+ *   sentence each that names host, port, user and database, and never the password.
  */
 export async function connectClient(options: {
   readonly connectionString: string;
@@ -61,7 +67,12 @@ function createClient(options: {
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     });
   } catch (cause) {
-    throw urlError(cause);
+    const path = cause instanceof Error && 'path' in cause ? String(cause.path) : null;
+    if (path === null) throw urlError(cause);
+    throw new DatabaseUrlError(
+      `The file ${path}, which the database URL names (sslrootcert, sslcert or sslkey), cannot be read (${reason(cause)}).`,
+      { cause },
+    );
   }
 }
 
@@ -77,6 +88,13 @@ function connectionError(error: unknown, client: Client): UserError {
   const { host, port, user, database } = client;
   const where = host.startsWith('/') ? `the socket in ${host}` : `${host}:${port}`;
   const options = { cause: error };
+  const distrust = tlsReason(error);
+  if (distrust !== null) {
+    return new DatabaseTlsError(
+      `PostgreSQL at ${where} is not to be trusted as the database URL asks (${distrust}): check sslmode and sslrootcert, and the server's certificate.`,
+      options,
+    );
+  }
   switch (errorCode(error)) {
     case '28P01': // invalid_password
     case '28000': // invalid_authorization_specification
@@ -95,6 +113,14 @@ function connectionError(error: unknown, client: Client): UserError {
         options,
       );
   }
+}
+
+/** What is wrong with the server's TLS, in the words of Node or of pg; null when that is not what is wrong. */
+function tlsReason(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  const code = errorCode(error) ?? '';
+  const certificate = /CERT|SIGNATURE|ISSUER|^ERR_(TLS|SSL)/.test(code);
+  return certificate || error.message.includes('SSL conn') ? error.message : null;
 }
 
 function reason(error: unknown): string {

@@ -13,8 +13,8 @@ export interface Authority {
   /** Its own certificate: what a client trusts. */
   readonly caPath: string;
   readonly ca: string;
-  /** A certificate for a name, for 127.0.0.1 and for localhost, valid for two days. */
-  issue(name: string): Certificate;
+  /** A certificate for a name and for `hosts` (127.0.0.1 and localhost unless given), valid for two days. */
+  issue(name: string, hosts?: readonly string[]): Certificate;
 }
 
 /** Whether this machine can make certificates; tests that need them skip loudly elsewhere. */
@@ -45,11 +45,11 @@ export function createAuthority(folder: string): Authority {
   return {
     caPath: at('ca.crt'),
     ca: readFileSync(at('ca.crt'), 'utf8'),
-    issue: (name) => {
+    issue: (name, hosts = ['IP:127.0.0.1', 'DNS:localhost']) => {
       const [certPath, keyPath, requestPath, extensions] = ['crt', 'key', 'csr', 'ext'].map((end) =>
         at(`${name}.${end}`),
       ) as [string, string, string, string];
-      writeFileSync(extensions, `subjectAltName=DNS:${name},DNS:localhost,IP:127.0.0.1\n`);
+      writeFileSync(extensions, `subjectAltName=${[`DNS:${name}`, ...hosts].join()}\n`);
       openssl(['req', '-new', ...newKey, '-subj', `/CN=${name}`, '-keyout', keyPath, '-out', requestPath]);
       openssl([
         'x509',

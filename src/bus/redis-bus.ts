@@ -19,7 +19,7 @@ import type {
   Unsubscribe,
 } from './port.ts';
 import { appendToRedis } from './redis/appender.ts';
-import { RedisConnections } from './redis/connections.ts';
+import { RedisConnections, type RedisTls } from './redis/connections.ts';
 import { RedisDeadLetters } from './redis/dead-letters.ts';
 import { GroupConsumer } from './redis/group-consumer.ts';
 import { RedisKeys } from './redis/keys.ts';
@@ -35,6 +35,8 @@ const OWNERSHIP_TTL_MS = 4_000;
 export interface RedisBusOptions {
   /** One address (`redis://`, `rediss://` for TLS), or nodes of a cluster separated by commas. Redis 7 or Valkey. */
   readonly url: string;
+  /** For `rediss://`: whom to trust, and what to show. */
+  readonly tls?: RedisTls;
   /** Begins every key. Two deployments on one Redis differ in it. */
   readonly keyPrefix: string;
   /** Begins every group's name: deployments that share the events but not the work differ in it. */
@@ -71,7 +73,7 @@ export async function createRedisBus(options: RedisBusOptions): Promise<EventBus
 
 class RedisBus implements EventBus {
   readonly presence: Presence;
-  readonly #options: Required<RedisBusOptions>;
+  readonly #options: Required<Omit<RedisBusOptions, 'tls'>>;
   readonly #connections: RedisConnections;
   readonly #keys: RedisKeys;
   readonly #deadLetters: RedisDeadLetters;

@@ -23,6 +23,7 @@ import { makeDataFolder } from './data-folder.ts';
 import { RefusedError, UsageError } from './exit-code.ts';
 import type { Parts } from './parts.ts';
 import { MIGRATIONS_DIRECTORY, prepareDatabase } from './prepare-database.ts';
+import { redisTlsOf } from './redis-tls.ts';
 
 /** The master key's file in the data folder. */
 const MASTER_KEY_FILE = 'master.key';
@@ -217,12 +218,13 @@ async function createBus(config: Config, logger: Logger, clock: Clock): Promise<
   }
   const streamEventsMax = config.bus.streamEventsMax ?? REDIS_STREAM_EVENTS_MAX;
   const url = redisUrl.reveal();
+  const tls = redisTlsOf(config);
   try {
-    return await createRedisBus({ url, keyPrefix, groupPrefix, shards, streamEventsMax, clock, logger });
+    return await createRedisBus({ url, tls, keyPrefix, groupPrefix, shards, streamEventsMax, clock, logger });
   } catch (error) {
     if (!(error instanceof DependencyError)) throw error;
     throw new DependencyError(
-      `${error.message} (${redisHosts(url)}): check that Redis runs there and that REDIS_URL has the right address and password.`,
+      `${error.message} (${redisHosts(url)}): check that Redis runs there and that REDIS_URL has the right address, user and password.`,
       { dependency: 'redis', retryable: error.retryable, cause: error },
     );
   }

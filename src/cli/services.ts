@@ -25,6 +25,7 @@ import type { Terminal } from './command.ts';
 import { exposureWarning } from './exposure.ts';
 import type { Foundation } from './foundation.ts';
 import type { Parts } from './parts.ts';
+import { redisTlsOf } from './redis-tls.ts';
 
 /** The overlay's files, wherever the process was started. */
 const OVERLAY_DIRECTORY = fileURLToPath(new URL('../../web/overlay', import.meta.url));
@@ -180,8 +181,9 @@ export async function startApiServer(
 function startLimiter(
   parts: Parts,
   { clock, logger, masterKey }: Foundation,
-  { bus: { redisUrl, keyPrefix } }: Config,
+  config: Config,
 ): Promise<Limiter> {
+  const { redisUrl, keyPrefix } = config.bus;
   return parts.start(
     { name: 'limits' },
     async () =>
@@ -189,6 +191,7 @@ function startLimiter(
         ? createInProcessLimiter({ clock })
         : createRedisLimiter({
             url: redisUrl.reveal(),
+            tls: redisTlsOf(config),
             keyPrefix,
             secret: deriveKey(masterKey, 'limits: bucket names'),
             clock,

@@ -15,6 +15,12 @@ export interface Config {
   readonly bus: {
     /** Null: the in-process bus. */
     readonly redisUrl: Secret | null;
+    /** Files for `rediss://`; null: not given. */
+    readonly tls: {
+      readonly caPath: string | null;
+      readonly certPath: string | null;
+      readonly keyPath: string | null;
+    };
     readonly keyPrefix: string;
     readonly groupPrefix: string;
     readonly shards: number;
@@ -77,6 +83,11 @@ export function configOf(values: VariableValues): Config {
     },
     bus: {
       redisUrl: values.REDIS_URL,
+      tls: {
+        caPath: values.TALLYLIGHT_REDIS_CA_FILE,
+        certPath: values.TALLYLIGHT_REDIS_CERT_FILE,
+        keyPath: values.TALLYLIGHT_REDIS_KEY_FILE,
+      },
       keyPrefix: values.TALLYLIGHT_BUS_PREFIX,
       groupPrefix: values.TALLYLIGHT_BUS_GROUP_PREFIX,
       shards: values.TALLYLIGHT_BUS_SHARDS,

@@ -98,10 +98,16 @@ const IN_ORDER = [
 ] as const satisfies readonly (readonly [VariableName, VariableName])[];
 
 /** Pairs of which one is of no use without the other. */
-const TOGETHER = [['TLS_CERT_FILE', 'TLS_KEY_FILE']] as const satisfies readonly (readonly [
-  VariableName,
-  VariableName,
-])[];
+const TOGETHER = [
+  ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
+  ['TALLYLIGHT_REDIS_CERT_FILE', 'TALLYLIGHT_REDIS_KEY_FILE'],
+] as const satisfies readonly (readonly [VariableName, VariableName])[];
+
+/** Settings that only a `rediss://` address makes use of: with another one the operator would believe in a TLS that is not there. */
+const ONLY_WITH_REDISS = [
+  'TALLYLIGHT_REDIS_CA_FILE',
+  'TALLYLIGHT_REDIS_CERT_FILE',
+] as const satisfies readonly VariableName[];
 
 /** What no variable is to blame for alone. */
 function contradictions(values: VariableValues): readonly string[] {
@@ -112,7 +118,12 @@ function contradictions(values: VariableValues): readonly string[] {
   const alone = TOGETHER.filter(([one, other]) => (values[one] === null) !== (values[other] === null)).map(
     ([one, other]) => `${one} and ${other} belong together: set both, or none of them`,
   );
-  return [...disordered, ...alone];
+  const secure = values.REDIS_URL?.reveal().split(',') ?? [];
+  const inTheClear = secure.length === 0 || !secure.every((url) => url.trim().startsWith('rediss:'));
+  const unused = ONLY_WITH_REDISS.filter((name) => inTheClear && values[name] !== null).map(
+    (name) => `${name} is set: it needs a REDIS_URL that starts with rediss://`,
+  );
+  return [...disordered, ...alone, ...unused];
 }
 
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {

@@ -52,10 +52,32 @@ export const VARIABLES = {
   REDIS_URL: secretUrl({
     section: SERVERS,
     description:
-      'Redis 7 or Valkey to use as the event bus; nodes of a cluster are separated by commas. Unset: `start` uses an in-process bus. `api`, `ingest` and `worker` need it.',
+      'Redis 7 or Valkey to use as the event bus, by TLS with rediss://; nodes of a cluster are separated by commas. Unset: `start` uses an in-process bus. `api`, `ingest` and `worker` need it.',
     defaultText: null,
     protocols: ['redis:', 'rediss:'],
     several: true,
+  }),
+  TALLYLIGHT_REDIS_CA_FILE: text({
+    section: SERVERS,
+    description:
+      'PEM file of the authority that signed the certificate of a rediss:// server. Unset: the authorities that Node knows.',
+    defaultText: null,
+    allowed: PATH_ALLOWED,
+    pattern: PATH_PATTERN,
+  }),
+  TALLYLIGHT_REDIS_CERT_FILE: text({
+    section: SERVERS,
+    description: 'PEM file of our own certificate, for a rediss:// server that asks its clients for one.',
+    defaultText: null,
+    allowed: PATH_ALLOWED,
+    pattern: PATH_PATTERN,
+  }),
+  TALLYLIGHT_REDIS_KEY_FILE: text({
+    section: SERVERS,
+    description: 'PEM file of the private key of `TALLYLIGHT_REDIS_CERT_FILE`.',
+    defaultText: null,
+    allowed: PATH_ALLOWED,
+    pattern: PATH_PATTERN,
   }),
   TALLYLIGHT_DATA_DIR: text({
     section: SERVERS,

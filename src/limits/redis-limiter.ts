@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { RedisConnections } from '../bus/redis/connections.ts';
+import { RedisConnections, type RedisTls } from '../bus/redis/connections.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import { createInProcessLimiter } from './in-process-limiter.ts';
@@ -44,6 +44,7 @@ return { allowed, string.format('%.3f', level) }
 export interface RedisLimiterOptions {
   /** As for the bus. */
   readonly url: string;
+  readonly tls?: RedisTls;
   /** Begins every key. */
   readonly keyPrefix: string;
   /** Keys are hashed with it: whoever reads Redis cannot tell, nor find out by guessing, whose bucket it is. */

@@ -17,6 +17,14 @@ const RECONNECT_MAX_MS = 500;
 /** The oldest major version that has all the bus uses: sharded pub/sub came with Redis 7. Valkey reports 7 as well. */
 const VERSION_MIN = 7;
 
+/** What a `rediss://` connection trusts and shows, as PEM texts. Without `ca`: the authorities that Node knows. */
+export interface RedisTls {
+  readonly ca?: string;
+  /** Our own certificate and its key, for a server that asks for them. */
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 /** Where one Redis node listens and how to sign in. */
 interface Endpoint {
   readonly host: string;
@@ -24,7 +32,7 @@ interface Endpoint {
   readonly db: number;
   readonly username?: string;
   readonly password?: string;
-  readonly tls?: object;
+  readonly tls?: RedisTls;
 }
 
 type Argument = string | number;
@@ -50,8 +58,12 @@ export class RedisConnections {
    * Connects. `url` is one `redis://` or `rediss://` address, or several nodes of a cluster separated by commas.
    * @throws DependencyError when Redis does not answer or does not let us in.
    */
-  static async open(options: { readonly url: string; readonly logger: Logger }): Promise<RedisConnections> {
-    const seeds = options.url.split(',').map(parseEndpoint);
+  static async open(options: {
+    readonly url: string;
+    readonly tls?: RedisTls;
+    readonly logger: Logger;
+  }): Promise<RedisConnections> {
+    const seeds = options.url.split(',').map((text) => parseEndpoint(text, options.tls ?? {}));
     const commands = (await isCluster(seeds)) ? clusterClient(seeds) : standaloneClient(seeds);
     reportOutages(commands, options.logger);
     await connected(commands);
@@ -165,7 +177,7 @@ function reportOutages(client: Redis | Cluster, logger: Logger): void {
 }
 
 /** @throws DependencyError when `text` is no address of a Redis. The text, which may hold a password, is not repeated. */
-function parseEndpoint(text: string): Endpoint {
+function parseEndpoint(text: string, tls: RedisTls): Endpoint {
   const url = URL.parse(text.trim());
   if (url === null || !(url.protocol === 'redis:' || url.protocol === 'rediss:') || url.hostname === '') {
     throw new DependencyError('the Redis address is not of the form redis://host:port', {
@@ -179,7 +191,7 @@ function parseEndpoint(text: string): Endpoint {
     db: Number(url.pathname.slice(1)) || 0,
     ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
     ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
-    ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
+    ...(url.protocol === 'rediss:' ? { tls } : {}),
   };
 }
 

@@ -33,6 +33,12 @@ export function redisFailure(error: unknown): DependencyError {
   if (error instanceof Error && 'command' in error) Reflect.deleteProperty(error, 'command');
   const code = replyCode(error);
   const retryable = code === null || PASSING_CODES.has(code);
-  const message = code === null ? 'Redis is out of reach' : `Redis answered ${code}`;
+  const message = code === null ? `Redis is ${distrust(error) ?? 'out of reach'}` : `Redis answered ${code}`;
   return new DependencyError(message, { dependency: 'redis', retryable, cause: error });
+}
+
+/** What is wrong with the server's certificate, in Node's words; null when that is not what is wrong. */
+function distrust(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error)) return null;
+  return /CERT|SIGNATURE|ISSUER/.test(String(error.code)) ? `not to be trusted: ${error.message}` : null;
 }

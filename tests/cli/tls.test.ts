@@ -89,4 +89,14 @@ describe('an API in the clear', () => {
       /TLS_CERT_FILE and TLS_KEY_FILE belong together: set both, or none/,
     );
   });
+
+  it.each<Record<string, string>>([
+    {},
+    { REDIS_URL: 'redis://r.example' },
+    { REDIS_URL: 'rediss://a.example, redis://b.example' },
+  ])('is not believed to be Redis by TLS because of a file of its authority: %o [T-T7]', (env) => {
+    expect(() => warningOf({ ...env, TALLYLIGHT_REDIS_CA_FILE: '/ca' })).toThrow(
+      /TALLYLIGHT_REDIS_CA_FILE is set: it needs a REDIS_URL that starts with rediss:/,
+    );
+  });
 });

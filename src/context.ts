@@ -88,7 +88,8 @@ export type CookieName = (typeof COOKIE_NAMES)[number];
 
 /** What every resolver gets. */
 export interface AppContext {
-  readonly viewer: Viewer;
+  /** Replaced by a mutation that lets who asks into a channel, so that its payload can show it. @see resolvers/own-role.ts */
+  viewer: Viewer;
   readonly request: RequestInfo;
   /** Null over WebSocket and once an answer has begun: nothing can be set there. */
   readonly cookies: Cookies | null;

@@ -57,7 +57,7 @@ const PARTS: readonly Part[] = [
     paths: ['src/live/'],
     imports: ['page', 'contract', 'stored', 'events', 'ingest', 'auth', 'privacy', 'db', 'bus'],
   },
-  { name: 'auth', paths: ['src/auth/'], imports: ['privacy', 'db', 'limits'], types: ['bus'] },
+  { name: 'auth', paths: ['src/auth/'], imports: ['page', 'privacy', 'db', 'limits'], types: ['bus'] },
   { name: 'simulator', paths: ['src/simulator/'], imports: [] },
   { name: 'health', paths: ['src/health/'], imports: ['db', 'bus'] },
   { name: 'context', paths: ['src/context.ts'], imports: [], types: [...DOMAIN, 'db', 'bus'] },

@@ -126,6 +126,20 @@ export async function upsertWantedChannel(
   return { id, overlayKeyVersion: row.overlay_key_version, created: id === channel.id };
 }
 
+/** Makes a wanted channel of this handle. False when there is one already; another's insert is waited for. */
+export async function insertWantedChannel(
+  tx: Transaction<Database>,
+  channel: { readonly id: ChannelId; readonly provider: Provider; readonly handle: string },
+): Promise<boolean> {
+  const result = await sql`
+    /* insertWantedChannel */
+    insert into channel (id, provider, handle, wanted)
+    values (${uuidFromId(channel.id)}, ${channel.provider}, ${channel.handle}, true)
+    on conflict (provider, handle) do nothing
+  `.execute(tx);
+  return result.numAffectedRows === 1n;
+}
+
 /** Takes the wish to be connected away. False when there is no such channel. */
 export async function updateChannelUnwanted(db: Kysely<Database>, id: ChannelId): Promise<boolean> {
   const result = await sql`

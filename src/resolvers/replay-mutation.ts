@@ -1,6 +1,8 @@
+import { mayInChannel } from '../auth/permissions.ts';
 import type { AppContext } from '../context.ts';
 import type { SessionRow } from '../db/session.ts';
 import { InvalidInputError } from '../errors/invalid-input.ts';
+import { NotPermittedError } from '../errors/not-permitted.ts';
 import {
   NoEventsError,
   ReplayNotRunningError,
@@ -16,7 +18,13 @@ import { orRefusal, type Refused } from './refusal.ts';
 interface SessionPayload {
   readonly session: SessionRow;
 }
-type ReplayRefusal = InvalidInputError | SessionNotFoundError | SessionStillLiveError | NoEventsError;
+type ReplayRefusal =
+  | InvalidInputError
+  | SessionNotFoundError
+  | SessionStillLiveError
+  | NoEventsError
+  | NotPermittedError;
+type CancelRefusal = InvalidInputError | ReplayNotRunningError | NotPermittedError;
 
 export function sessionReplay(
   _root: unknown,
@@ -25,6 +33,7 @@ export function sessionReplay(
 ): Promise<SessionPayload | Refused<ReplayRefusal>> {
   return orRefusal<SessionPayload, ReplayRefusal>(async () => {
     const sessionId = parsedSessionId(input.sessionId);
+    if (!(await mayReplay(sessionId, ctx))) throw new SessionNotFoundError(sessionId);
     try {
       const id = await requestReplay(ctx.services, { sessionId, speed: input.speed ?? null });
       return await loadedSession(id, ctx);
@@ -32,19 +41,29 @@ export function sessionReplay(
       if (!(error instanceof ReplaySpeedError)) throw error;
       throw new InvalidInputError([{ path: ['speed'], code: 'OUT_OF_RANGE', message: error.message }]);
     }
-  }, [InvalidInputError, SessionNotFoundError, SessionStillLiveError, NoEventsError]);
+  }, [InvalidInputError, SessionNotFoundError, SessionStillLiveError, NoEventsError, NotPermittedError]);
 }
 
 export function sessionReplayCancel(
   _root: unknown,
   { input }: { readonly input: { readonly sessionId: string } },
   ctx: AppContext,
-): Promise<SessionPayload | Refused<InvalidInputError | ReplayNotRunningError>> {
-  return orRefusal<SessionPayload, InvalidInputError | ReplayNotRunningError>(async () => {
+): Promise<SessionPayload | Refused<CancelRefusal>> {
+  return orRefusal<SessionPayload, CancelRefusal>(async () => {
     const sessionId = parsedSessionId(input.sessionId);
+    if (!(await mayReplay(sessionId, ctx))) throw new ReplayNotRunningError(sessionId);
     await cancelReplay(ctx.services, { sessionId });
     return await loadedSession(sessionId, ctx);
-  }, [InvalidInputError, ReplayNotRunningError]);
+  }, [InvalidInputError, ReplayNotRunningError, NotPermittedError]);
+}
+
+/** False for a session that is not there or may not be seen. @throws NotPermittedError for one that may only be seen */
+async function mayReplay(sessionId: SessionId, { viewer, loaders }: AppContext): Promise<boolean> {
+  const session = await loaders.sessions.load(sessionId);
+  if (session === null || !mayInChannel(viewer, session.channelId, 'HISTORY_READ')) return false;
+  if (!mayInChannel(viewer, session.channelId, 'REPLAY_RUN')) throw new NotPermittedError();
+  loaders.clear(); // it is about to change
+  return true;
 }
 
 /** @throws InvalidInputError */

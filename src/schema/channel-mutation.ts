@@ -1,22 +1,21 @@
 import type { ChannelRow } from '../db/channel.ts';
-import type { ChannelNotFoundError } from '../errors/channel-not-found.ts';
 import { channelOverlayUrl } from '../resolvers/channel.ts';
 import { channelConnect, channelDisconnect, overlayKeyRotate } from '../resolvers/channel-mutation.ts';
-import type { Refused } from '../resolvers/refusal.ts';
 import { builder } from './builder.ts';
+import {
+  ChannelNotFound,
+  ChannelTaken,
+  EmailUnverified,
+  NotPermitted,
+  TooManyChannels,
+} from './member-refusals.ts';
 import { Channel } from './refs.ts';
-import { OPERATOR } from './scopes.ts';
-import { InvalidInput, resultTypename, UserErrorInterface } from './user-error.ts';
+import { OWNERS } from './scopes.ts';
+import { InvalidInput, resultTypename } from './user-error.ts';
 
 interface ChannelPayload {
   readonly channel: ChannelRow;
 }
-
-const ChannelNotFound = builder.objectRef<Refused<ChannelNotFoundError>>('ChannelNotFoundError').implement({
-  description: 'There is no such channel.',
-  authScopes: OPERATOR,
-  interfaces: [UserErrorInterface],
-});
 
 const ChannelConnectInput = builder.inputType('ChannelConnectInput', {
   description: 'Which streamer to connect to.',
@@ -30,7 +29,7 @@ const ChannelConnectInput = builder.inputType('ChannelConnectInput', {
 
 const ChannelConnectPayload = builder.objectRef<ChannelPayload>('ChannelConnectPayload').implement({
   description: 'The channel is wanted. Watch `connection` for how it goes.',
-  authScopes: OPERATOR,
+  authScopes: OWNERS,
   fields: (t) => ({
     channel: t.expose('channel', { type: Channel, description: 'The channel, new or known before.' }),
   }),
@@ -38,7 +37,7 @@ const ChannelConnectPayload = builder.objectRef<ChannelPayload>('ChannelConnectP
 
 const ChannelConnectResult = builder.unionType('ChannelConnectResult', {
   description: 'What became of `channelConnect`.',
-  types: [ChannelConnectPayload, InvalidInput],
+  types: [ChannelConnectPayload, InvalidInput, EmailUnverified, TooManyChannels, ChannelTaken, NotPermitted],
   resolveType: resultTypename('ChannelConnectPayload'),
 });
 
@@ -49,13 +48,13 @@ const ChannelDisconnectInput = builder.inputType('ChannelDisconnectInput', {
 
 const ChannelDisconnectPayload = builder.objectRef<ChannelPayload>('ChannelDisconnectPayload').implement({
   description: 'The channel is not wanted any more. What is stored stays.',
-  authScopes: OPERATOR,
+  authScopes: OWNERS,
   fields: (t) => ({ channel: t.expose('channel', { type: Channel, description: 'The channel.' }) }),
 });
 
 const ChannelDisconnectResult = builder.unionType('ChannelDisconnectResult', {
   description: 'What became of `channelDisconnect`.',
-  types: [ChannelDisconnectPayload, ChannelNotFound],
+  types: [ChannelDisconnectPayload, ChannelNotFound, NotPermitted],
   resolveType: resultTypename('ChannelDisconnectPayload'),
 });
 
@@ -66,7 +65,7 @@ const OverlayKeyRotateInput = builder.inputType('OverlayKeyRotateInput', {
 
 const OverlayKeyRotatePayload = builder.objectRef<ChannelPayload>('OverlayKeyRotatePayload').implement({
   description: 'The overlay key is another one. Overlays with the old one are cut off within 5 s.',
-  authScopes: OPERATOR,
+  authScopes: OWNERS,
   fields: (t) => ({
     channel: t.expose('channel', { type: Channel, description: 'The channel.' }),
     overlayUrl: t.string({
@@ -78,31 +77,31 @@ const OverlayKeyRotatePayload = builder.objectRef<ChannelPayload>('OverlayKeyRot
 
 const OverlayKeyRotateResult = builder.unionType('OverlayKeyRotateResult', {
   description: 'What became of `overlayKeyRotate`.',
-  types: [OverlayKeyRotatePayload, ChannelNotFound],
+  types: [OverlayKeyRotatePayload, ChannelNotFound, NotPermitted],
   resolveType: resultTypename('OverlayKeyRotatePayload'),
 });
 
 builder.mutationFields((t) => ({
   channelConnect: t.field({
     type: ChannelConnectResult,
-    authScopes: OPERATOR,
+    authScopes: OWNERS,
     args: { input: t.arg({ type: ChannelConnectInput, required: true, description: 'Which streamer.' }) },
     description:
-      'Connects to a streamer, and stays so: whenever they are live. Doing it again changes nothing.',
+      'Connects to a streamer, and stays so: whenever they are live. Doing it again changes nothing. The first user to do it owns the channel: that takes a verified e-mail address.',
     resolve: channelConnect,
   }),
   channelDisconnect: t.field({
     type: ChannelDisconnectResult,
-    authScopes: OPERATOR,
+    authScopes: OWNERS,
     args: { input: t.arg({ type: ChannelDisconnectInput, required: true, description: 'Which channel.' }) },
-    description: 'Disconnects a channel. Doing it again changes nothing.',
+    description: 'Disconnects a channel. Doing it again changes nothing. For its owners.',
     resolve: channelDisconnect,
   }),
   overlayKeyRotate: t.field({
     type: OverlayKeyRotateResult,
-    authScopes: OPERATOR,
+    authScopes: OWNERS,
     args: { input: t.arg({ type: OverlayKeyRotateInput, required: true, description: 'Which channel.' }) },
-    description: "Replaces a channel's overlay key, as when its URL was seen by others.",
+    description: "Replaces a channel's overlay key, as when its URL was seen by others. For its owners.",
     resolve: overlayKeyRotate,
   }),
 }));

@@ -8,15 +8,16 @@ import type {
 import type { Refused } from '../resolvers/refusal.ts';
 import { sessionReplay, sessionReplayCancel } from '../resolvers/replay-mutation.ts';
 import { builder } from './builder.ts';
+import { NotPermitted } from './member-refusals.ts';
 import { Session } from './refs.ts';
-import { OPERATOR } from './scopes.ts';
+import { OWNERS } from './scopes.ts';
 import { InvalidInput, resultTypename, UserErrorInterface } from './user-error.ts';
 
 interface SessionPayload {
   readonly session: SessionRow;
 }
 
-const refusalOptions = { authScopes: OPERATOR, interfaces: [UserErrorInterface] };
+const refusalOptions = { authScopes: OWNERS, interfaces: [UserErrorInterface] };
 
 const SessionNotFound = builder.objectRef<Refused<SessionNotFoundError>>('SessionNotFoundError').implement({
   ...refusalOptions,
@@ -51,7 +52,7 @@ const SessionReplayInput = builder.inputType('SessionReplayInput', {
 
 const SessionReplayPayload = builder.objectRef<SessionPayload>('SessionReplayPayload').implement({
   description: 'The replay was ordered, and begins at once if a worker is free.',
-  authScopes: OPERATOR,
+  authScopes: OWNERS,
   fields: (t) => ({
     session: t.expose('session', {
       type: Session,
@@ -62,7 +63,7 @@ const SessionReplayPayload = builder.objectRef<SessionPayload>('SessionReplayPay
 
 const SessionReplayResult = builder.unionType('SessionReplayResult', {
   description: 'What became of `sessionReplay`.',
-  types: [SessionReplayPayload, InvalidInput, SessionNotFound, SessionStillLive, NoEvents],
+  types: [SessionReplayPayload, InvalidInput, SessionNotFound, SessionStillLive, NoEvents, NotPermitted],
   resolveType: resultTypename('SessionReplayPayload'),
 });
 
@@ -73,27 +74,27 @@ const SessionReplayCancelInput = builder.inputType('SessionReplayCancelInput', {
 
 const SessionReplayCancelPayload = builder.objectRef<SessionPayload>('SessionReplayCancelPayload').implement({
   description: 'The replay stops within a second. What has been replayed stays.',
-  authScopes: OPERATOR,
+  authScopes: OWNERS,
   fields: (t) => ({ session: t.expose('session', { type: Session, description: "The replay's session." }) }),
 });
 
 const SessionReplayCancelResult = builder.unionType('SessionReplayCancelResult', {
   description: 'What became of `sessionReplayCancel`.',
-  types: [SessionReplayCancelPayload, InvalidInput, ReplayNotRunning],
+  types: [SessionReplayCancelPayload, InvalidInput, ReplayNotRunning, NotPermitted],
   resolveType: resultTypename('SessionReplayCancelPayload'),
 });
 
 builder.mutationFields((t) => ({
   sessionReplay: t.field({
     type: SessionReplayResult,
-    authScopes: OPERATOR,
+    authScopes: OWNERS,
     args: { input: t.arg({ type: SessionReplayInput, required: true, description: 'What to replay.' }) },
     description: 'Replays a stored session as a new session (source REPLAY) of the same stream.',
     resolve: sessionReplay,
   }),
   sessionReplayCancel: t.field({
     type: SessionReplayCancelResult,
-    authScopes: OPERATOR,
+    authScopes: OWNERS,
     args: { input: t.arg({ type: SessionReplayCancelInput, required: true, description: 'Which replay.' }) },
     description: 'Stops a replay that is under way.',
     resolve: sessionReplayCancel,

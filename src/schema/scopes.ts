@@ -39,9 +39,11 @@ export function platform(permission: PlatformPermission): { readonly platform: P
   return Object.freeze({ platform: permission });
 }
 
-/** `scope`, and a factor that the user has shown within the last five minutes: for what is dangerous. */
-export function withStepUp<S extends ScopeMap>(scope: S): { readonly $all: S & { readonly fresh: true } } {
-  return Object.freeze({ $all: Object.freeze({ ...scope, fresh: true as const }) });
+/** Any of `scope`, and a factor that the user has shown within the last five minutes: for what is dangerous. */
+export function withStepUp<S extends ScopeMap>(
+  scope: S,
+): { readonly $all: { readonly $any: S; readonly fresh: true } } {
+  return Object.freeze({ $all: Object.freeze({ $any: scope, fresh: true as const }) });
 }
 
 /** A scope that looks at the row. `requires` says it for programs: the list of scopes, and views of subscribers. */

@@ -64,13 +64,17 @@ describe('the schema', () => {
     const connections = composites.filter(({ name }) => name.endsWith('Connection'));
     expect(connections.map(({ name }) => name).sort()).toEqual([
       'ChannelConnection',
+      'ChannelInvitationConnection',
+      'ChannelTeamConnection',
       'EventConnection',
       'GapConnection',
       'GifterConnection',
       'MemberHandleConnection',
+      'MembershipConnection',
       'SessionConnection',
       'StreamConnection',
       'StreamMinuteConnection',
+      'UserAccountConnection',
     ]);
     for (const type of connections) {
       const shape = Object.values(type.getFields()).map((field) => `${field.name}: ${field.type}`);

@@ -42,9 +42,6 @@ import {
 import { lockChannelFor, lockKnownUser } from './guards.ts';
 import { isAbove } from './team.ts';
 
-/** How long an invitation may be open, in hours: by default, and at most. */
-export const INVITATION_HOURS_DEFAULT = 7 * 24;
-export const INVITATION_HOURS_MAX = 30 * 24;
 /** How many invitations of a channel may be open at once: each may be a mail to somebody. */
 export const INVITATIONS_OPEN_MAX = 50;
 /** Addresses of expired invitations forgotten per new one. */

@@ -1,0 +1,76 @@
+import {
+  EmailUnverifiedError,
+  LastAdminError,
+  OwnRoleError,
+  UserNotFoundError,
+} from '../auth/members/errors.ts';
+import { findUserAccount, type UserAccount } from '../auth/members/lists.ts';
+import { type PlatformDeps, setPlatformRole, setUserDisabled } from '../auth/members/platform.ts';
+import type { PlatformRole } from '../auth/viewer.ts';
+import type { AppContext } from '../context.ts';
+import { NotPermittedError } from '../errors/not-permitted.ts';
+import { parseId, type UserId } from '../lib/ids.ts';
+import { orRefusal, type Refused } from './refusal.ts';
+
+interface UserPayload {
+  readonly user: UserAccount;
+}
+interface UserInput {
+  readonly input: { readonly userId: string };
+}
+
+const REFUSALS = [
+  NotPermittedError,
+  OwnRoleError,
+  UserNotFoundError,
+  LastAdminError,
+  EmailUnverifiedError,
+] as const;
+type AdminRefusal = InstanceType<(typeof REFUSALS)[number]>;
+
+export function userRoleSet(
+  _root: unknown,
+  { input }: { readonly input: { readonly userId: string; readonly role: PlatformRole } },
+  { viewer, services }: AppContext,
+): Promise<UserPayload | Refused<AdminRefusal>> {
+  return changed(input.userId, services, (deps, userId) =>
+    setPlatformRole(deps, viewer, { userId, role: input.role }),
+  );
+}
+
+export function userDisable(
+  _root: unknown,
+  { input }: UserInput,
+  { viewer, services }: AppContext,
+): Promise<UserPayload | Refused<AdminRefusal>> {
+  return changed(input.userId, services, (deps, userId) =>
+    setUserDisabled(deps, viewer, { userId, disabled: true }),
+  );
+}
+
+export function userEnable(
+  _root: unknown,
+  { input }: UserInput,
+  { viewer, services }: AppContext,
+): Promise<UserPayload | Refused<AdminRefusal>> {
+  return changed(input.userId, services, (deps, userId) =>
+    setUserDisabled(deps, viewer, { userId, disabled: false }),
+  );
+}
+
+function changed(
+  text: string,
+  services: AppContext['services'],
+  change: (deps: PlatformDeps, userId: UserId) => Promise<void>,
+): Promise<UserPayload | Refused<AdminRefusal>> {
+  return orRefusal<UserPayload, AdminRefusal>(async () => {
+    const userId = parseId('user', text);
+    if (userId === undefined) throw new UserNotFoundError();
+    const { db, bus, clock, sessions } = services;
+    const endSignIns = async (id: UserId) => {
+      await sessions.revokeAll(id, { except: null });
+    };
+    await change({ db, bus, clock, endSignIns }, userId);
+    return { user: await findUserAccount(services, userId) };
+  }, REFUSALS);
+}

@@ -2,13 +2,7 @@ import type { OpenInvitation, TeamMember as TeamMemberRow } from '../auth/member
 import type { ChannelPermission } from '../auth/permissions.ts';
 import type { ChannelRow } from '../db/channel.ts';
 import type { ChannelMemberRow } from '../db/channel-member.ts';
-import {
-  channelInvitations,
-  channelOf,
-  channelTeam,
-  userMemberships,
-  viewerCan,
-} from '../resolvers/team.ts';
+import { channelInvitations, channelOf, channelTeam, userMemberships, viewerCan } from '../resolvers/team.ts';
 import { builder } from './builder.ts';
 import { connectionCost, pageArguments } from './connection.ts';
 import { Channel } from './refs.ts';

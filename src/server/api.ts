@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
@@ -15,8 +15,12 @@ import { LiveHub } from '../live/channel-feed.ts';
 import type { MasterKey } from '../privacy/master-key.ts';
 import type { Vault } from '../privacy/vault.ts';
 import { schema } from '../schema/index.ts';
+import { AddressPlaces } from './address-places.ts';
+import { createClientAddress } from './client-address.ts';
+import { type CostRules, DEFAULT_COST_RULES } from './cost-bucket.ts';
 import { createGraphqlServer, GRAPHQL_PATH } from './graphql.ts';
 import { createIdentity } from './identity.ts';
+import { CONNECTIONS_PER_ADDRESS_MAX, OPERATION_DEADLINE_MS } from './limits.ts';
 import { startListener } from './listener.ts';
 import { LiveConnections } from './live-connections.ts';
 import { isAllowedOrigin } from './origin.ts';
@@ -55,6 +59,14 @@ export interface ApiOptions {
   readonly metricsToken?: string | null;
   /** Sign-in sessions; left out: a week without use, a month at all. */
   readonly session?: SessionOptions;
+  /** Left out: the defaults of limits.ts. */
+  readonly costRules?: CostRules;
+  /** How long an operation may run, in milliseconds; left out: 10 s. */
+  readonly operationDeadlineMs?: number;
+  /** Addresses and networks of the proxies before us, whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly string[];
+  /** Takes queries by GET, and shows the schema: for conformance suites, never in production. */
+  readonly conformance?: { readonly get: boolean; readonly introspection: boolean };
   /** Where the overlay's files are. */
   readonly overlayDirectory: string;
 }
@@ -94,8 +106,18 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   const connections = new LiveConnections(services);
   await connections.start();
   const { development } = options;
-  const graphql = createGraphqlServer(services, { schema, development });
-  const sockets = createSocketServer({ services, graphql, connections, development });
+  const { get, introspection } = options.conformance ?? { get: false, introspection: development };
+  const graphql = createGraphqlServer(services, {
+    schema,
+    development,
+    introspection: introspection || development,
+    get,
+    costRules: options.costRules ?? DEFAULT_COST_RULES,
+    deadlineMs: options.operationDeadlineMs ?? OPERATION_DEADLINE_MS,
+  });
+  const clientAddress = createClientAddress(options.trustedProxies ?? []);
+  const places = new AddressPlaces(CONNECTIONS_PER_ADDRESS_MAX);
+  const sockets = createSocketServer({ services, graphql, connections, development, clientAddress });
   const state = { stopping: false };
   const router: RouterDeps = {
     services,
@@ -105,6 +127,9 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     headers: createSecurityHeaders({ https: tls !== null || publicUrl.startsWith('https:') }),
     overlayFiles,
     allowedOrigins: new Set(options.allowedOrigins),
+    clientAddress,
+    places,
+    get,
     metricsToken: options.metricsToken ?? null,
     state,
   };
@@ -127,17 +152,20 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
 
 function acceptUpgrades(server: Server, sockets: SocketServer, router: RouterDeps): void {
   server.on('upgrade', (request, socket, head) => {
-    const path = (request.url ?? '').split('?', 1)[0];
-    const status = router.state.stopping
-      ? '503 Service Unavailable'
-      : path !== GRAPHQL_PATH
-        ? '404 Not Found'
-        : isAllowedOrigin(request, router.allowedOrigins)
-          ? null
-          : '403 Forbidden';
-    if (status === null) sockets.upgrade(request, socket, head);
-    else refuseUpgrade(socket, status);
+    const status = upgradeRefusal(request, router);
+    if (status !== null) return refuseUpgrade(socket, status);
+    const free = router.places.take(router.clientAddress(request));
+    if (free === null) return refuseUpgrade(socket, '429 Too Many Requests');
+    socket.once('close', free);
+    sockets.upgrade(request, socket, head);
   });
+}
+
+/** Why a connection may not become a WebSocket; null when it may. */
+function upgradeRefusal(request: IncomingMessage, router: RouterDeps): string | null {
+  if (router.state.stopping) return '503 Service Unavailable';
+  if ((request.url ?? '').split('?', 1)[0] !== GRAPHQL_PATH) return '404 Not Found';
+  return isAllowedOrigin(request, router.allowedOrigins) ? null : '403 Forbidden';
 }
 
 /**

@@ -13,6 +13,8 @@ export const CLOSE_CODES = {
   FORBIDDEN: { code: 4403, reason: 'Forbidden' },
   /** The access token has come to its end: connect again with a new one. */
   TOKEN_EXPIRED: { code: 4403, reason: 'Token expired' },
+  /** Messages came faster than they may: connect again, and ask for less at a time. */
+  TOO_FAST: { code: 4414, reason: 'Too fast' },
   /** What was sent was not read: connect again, and read faster or ask for less. */
   TOO_SLOW: { code: 4413, reason: 'Too slow' },
 } as const;

@@ -3,6 +3,7 @@ import { isOutage } from '../db/outage.ts';
 import { DependencyError, UserError } from '../errors/errors.ts';
 import { encodeEventCursor } from '../events/event-cursor.ts';
 import type { Logger } from '../lib/logger.ts';
+import { RateLimitedError } from '../limits/errors.ts';
 import { FeedError } from '../live/feed-errors.ts';
 
 /** What an error becomes before it leaves: who asked, and whether stacks may be shown. */
@@ -17,7 +18,9 @@ const STATUSES: Readonly<Record<string, { readonly status: number; readonly spec
   GRAPHQL_PARSE_FAILED: { status: 400, spec: true },
   GRAPHQL_VALIDATION_FAILED: { status: 400, spec: true },
   OPERATION_RESOLUTION_FAILURE: { status: 400, spec: true },
-  COST_LIMIT_EXCEEDED: { status: 400, spec: true },
+  COST_EXCEEDED: { status: 400, spec: true },
+  RATE_LIMITED: { status: 429 },
+  DEADLINE_EXCEEDED: { status: 504, spec: true },
   BAD_USER_INPUT: { status: 400, spec: true },
   BAD_REQUEST: { status: 400 },
   UNAUTHENTICATED: { status: 401, spec: true },
@@ -90,6 +93,7 @@ function withoutSuggestion(message: string): string {
 }
 
 function detailsOf(error: UserError): Readonly<Record<string, unknown>> {
+  if (error instanceof RateLimitedError) return { retryAfterSeconds: error.retryAfterSeconds };
   if (!(error instanceof FeedError)) return {};
   const { lastTaken } = error;
   if (lastTaken === null) return { resumeAfter: null };

@@ -1,4 +1,4 @@
-import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
 import {
   createYoga,
   isAsyncIterable,
@@ -8,9 +8,12 @@ import {
 } from 'graphql-yoga';
 import type { Viewer } from '../auth/viewer.ts';
 import type { AppContext, Cookies, RequestInfo, Services } from '../context.ts';
+import { UserError } from '../errors/errors.ts';
 import { documentLimits } from './armor.ts';
+import { type CostRules, chargeOperation, costHeaders } from './cost-bucket.ts';
+import { withDeadline } from './deadline.ts';
 import { type ErrorContext, formatError } from './error-format.ts';
-import { BODY_BYTES_MAX, OPERATION_COST_MAX } from './limits.ts';
+import { BODY_BYTES_MAX, REFUSED_DOCUMENT_COST } from './limits.ts';
 import { createLoaders } from './loaders.ts';
 import { judgeOperation, type OperationToRun } from './operation-guard.ts';
 import { readParameters } from './request-body.ts';
@@ -21,21 +24,31 @@ export const GRAPHQL_PATH = '/graphql';
 /** What is known of a request before GraphQL begins. */
 export interface Caller {
   readonly viewer: Viewer;
-  readonly request: RequestInfo;
+  /** Not `request`: under that name Yoga has the request itself, which would take its place. */
+  readonly info: RequestInfo;
   /** Null by WebSocket. */
   readonly cookies: Cookies | null;
   readonly requestId: string;
   readonly connectionId: string;
   /** Calls `leave` once nobody can be answered any more, perhaps at once. By WebSocket the protocol sees to that. */
   readonly whenGone?: (leave: () => void) => void;
+  /** Sets a header of the answer, as long as it has not begun. By WebSocket there is none. */
+  readonly setHeader?: (name: string, value: string) => void;
 }
 
 export type GraphqlServer = YogaServerInstance<Caller, AppContext>;
 
 export interface GraphqlOptions {
   readonly schema: GraphQLSchema;
-  /** Shows stacks, and the schema to everybody with a key. */
+  /** Shows stacks. */
   readonly development: boolean;
+  /** Shows the schema to everybody. */
+  readonly introspection: boolean;
+  /** Answers queries by GET as well. */
+  readonly get: boolean;
+  readonly costRules: CostRules;
+  /** How long an operation may run, in milliseconds. */
+  readonly deadlineMs: number;
 }
 
 /** The GraphQL part of the server, for HTTP; `getEnveloped` gives the same rules to WebSocket. */
@@ -43,9 +56,9 @@ export function createGraphqlServer(services: Services, options: GraphqlOptions)
   return createYoga<Caller, AppContext>({
     schema: options.schema,
     graphqlEndpoint: GRAPHQL_PATH,
-    context: ({ viewer, request, cookies, requestId, connectionId }): AppContext => ({
+    context: ({ viewer, info, cookies, requestId, connectionId }): AppContext => ({
       viewer,
-      request,
+      request: info,
       cookies,
       requestId,
       connectionId,
@@ -61,38 +74,79 @@ export function createGraphqlServer(services: Services, options: GraphqlOptions)
     batching: false,
     multipart: false,
     maxRequestBodySize: BODY_BYTES_MAX,
-    plugins: [...documentLimits(), readsJsonOnly(), judges(options), formatsErrors(services, options)],
+    plugins: [
+      ...documentLimits(),
+      readsJsonOnly(options),
+      judges(services, options),
+      formatsErrors(services, options),
+    ],
   });
 }
 
-function readsJsonOnly(): Plugin {
+function readsJsonOnly({ get }: GraphqlOptions): Plugin {
   return {
     onRequestParse({ setRequestParser }) {
-      setRequestParser(readParameters);
+      setRequestParser((request) => readParameters(request, { get }));
     },
   };
 }
 
-/** Holds the cost limit and the right to look at the schema, for every operation of every transport. */
-function judges(options: GraphqlOptions): Plugin<AppContext> {
-  const judge = (args: OperationToRun) => judgeOperation(args, options);
+/** Holds cost, buckets, time and the right to look at the schema, for every operation of every transport. */
+function judges(services: Services, options: GraphqlOptions): Plugin<AppContext & Partial<Caller>> {
+  const deps = { limiter: services.limiter, rules: options.costRules };
+  /** What refuses the operation, if anything does, and what its answer says about its cost. */
+  const judge = async (args: OperationToRun & { readonly contextValue: AppContext & Partial<Caller> }) => {
+    const { viewer, request, setHeader } = args.contextValue;
+    const verdict = judgeOperation(args, options);
+    // The refused are charged as well: they were read, checked and counted.
+    const cost = verdict.kind === 'REFUSED' ? REFUSED_DOCUMENT_COST : verdict.cost;
+    const charge = await chargeOperation(deps, { viewer, address: request.address }, cost);
+    for (const [name, value] of costHeaders(charge)) setHeader?.(name, value);
+    const error = charge.refusal ?? (verdict.kind === 'REFUSED' ? verdict.error : null);
+    const requested = verdict.kind === 'REFUSED' ? verdict.cost : cost;
+    return { error, extensions: { cost: { ...charge.report, requested } } };
+  };
+  const { deadlineMs } = options;
   return {
-    onExecute({ args, setResultAndStopExecution }) {
-      const verdict = judge(args);
-      if (verdict.kind === 'REFUSED') return setResultAndStopExecution({ errors: [verdict.error] });
+    async onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
+      const { error, extensions } = await judge(args);
+      if (error !== null) return setResultAndStopExecution({ errors: [asGraphqlError(error)], extensions });
+      const { whenGone } = args.contextValue;
+      setExecuteFn((given) =>
+        // The executor begins no further resolver once the signal is given.
+        withDeadline((signal) => executeFn({ ...given, signal } as ExecutionArgs), {
+          deadlineMs,
+          whenGone,
+        }).catch(asResult),
+      );
       return {
         onExecuteDone({ result, setResult }) {
           if (isAsyncIterable(result)) return;
-          const cost = { requested: verdict.cost, limit: OPERATION_COST_MAX };
-          setResult({ ...result, extensions: { ...result.extensions, cost } });
+          setResult({ ...result, extensions: { ...result.extensions, ...extensions } });
         },
       };
     },
-    onSubscribe({ args, setResultAndStopExecution }) {
-      const verdict = judge(args);
-      if (verdict.kind === 'REFUSED') setResultAndStopExecution({ errors: [verdict.error] });
+    async onSubscribe({ args, subscribeFn, setSubscribeFn, setResultAndStopExecution }) {
+      const { error, extensions } = await judge(args);
+      if (error !== null) return setResultAndStopExecution({ errors: [asGraphqlError(error)], extensions });
+      const discard = (late: unknown) => {
+        if (isAsyncIterable(late)) void late[Symbol.asyncIterator]().return?.();
+      };
+      setSubscribeFn((given) =>
+        withDeadline(() => subscribeFn(given), { deadlineMs, discard }).catch(asResult),
+      );
     },
   };
+}
+
+/** What stopped an operation, as its result. Anything else is a bug, and goes on its way. */
+function asResult(error: unknown): ExecutionResult {
+  if (error instanceof UserError) return { errors: [asGraphqlError(error)] };
+  throw error;
+}
+
+function asGraphqlError(error: Error): GraphQLError {
+  return error instanceof GraphQLError ? error : new GraphQLError(error.message, { originalError: error });
 }
 
 /** Formats every error that leaves by HTTP, whether in one answer or in a stream of them. */

@@ -13,12 +13,29 @@ export const DOCUMENT_DIRECTIVES_MAX = 5;
 /** Points of one operation: ten pages of 100 events with their actors. @see schema/connection.ts for what costs */
 export const OPERATION_COST_MAX = 2_000;
 
+/** How long an operation may run, a subscription until it is in force. */
+export const OPERATION_DEADLINE_MS = 10_000;
+
+/** The bucket that somebody's operations are paid from, in points and points per second. A nobody's is their address's. */
+export const COST_BUCKET_POINTS = 10_000;
+export const COST_BUCKET_POINTS_PER_SECOND = 500;
+export const ANONYMOUS_BUCKET_POINTS = 2_000;
+export const ANONYMOUS_BUCKET_POINTS_PER_SECOND = 50;
+/** What a document that cannot run costs: it was read and checked all the same. */
+export const REFUSED_DOCUMENT_COST = 10;
+
 /** Connections of this process, HTTP and WebSocket together. */
 export const CONNECTIONS_MAX = 5_000;
 /** WebSockets, event streams and requests under way that one key may have in this process. */
 export const LIVE_CONNECTIONS_PER_KEY_MAX = 500;
+/** WebSockets and requests under way that one address (IPv6: one /64) may have in this process. */
+export const CONNECTIONS_PER_ADDRESS_MAX = 1_000;
 /** Operations under way on one WebSocket. */
 export const OPERATIONS_PER_SOCKET_MAX = 20;
+
+/** Messages that one WebSocket may send: in the long run, and at once. Each operation is two. */
+export const MESSAGES_PER_SECOND_MAX = 50;
+export const MESSAGES_BURST_MAX = 200;
 
 /** How long a WebSocket may take to say who it is. */
 export const CONNECTION_INIT_MS = 3_000;

@@ -24,7 +24,7 @@ export interface OperationToRun {
 /** Whether it may run, and what it costs. */
 export type Verdict =
   | { readonly kind: 'ALLOWED'; readonly cost: number }
-  | { readonly kind: 'REFUSED'; readonly error: GraphQLError };
+  | { readonly kind: 'REFUSED'; readonly cost: number; readonly error: GraphQLError };
 
 /**
  * Judges an operation with its variables, before anything of it runs. Not at validation, whose outcome is remembered per
@@ -32,12 +32,12 @@ export type Verdict =
  */
 export function judgeOperation(
   operation: OperationToRun,
-  options: { readonly development: boolean },
+  options: { readonly introspection: boolean },
 ): Verdict {
   const { document, contextValue } = operation;
-  const mayIntrospect = options.development || contextValue.viewer.kind === 'OPERATOR';
+  const mayIntrospect = options.introspection || contextValue.viewer.kind === 'OPERATOR';
   if (!mayIntrospect && introspects(document)) {
-    return refused('This key may not look at the schema.', 'FORBIDDEN');
+    return refused('You may not look at the schema.', 'FORBIDDEN');
   }
   const selected = getOperationAST(document, operation.operationName);
   // Without an operation nothing runs: the executor says which name is missing.
@@ -46,13 +46,14 @@ export function judgeOperation(
   try {
     cost = costOf(operation, selected);
   } catch (error) {
-    if (error instanceof GraphQLError) return { kind: 'REFUSED', error };
+    if (error instanceof GraphQLError) return { kind: 'REFUSED', cost: 0, error };
     throw error;
   }
   if (cost > OPERATION_COST_MAX) {
     return refused(
       `The operation costs ${cost} points, of ${OPERATION_COST_MAX} allowed: ask for smaller pages.`,
-      'COST_LIMIT_EXCEEDED',
+      'COST_EXCEEDED',
+      cost,
     );
   }
   return { kind: 'ALLOWED', cost };
@@ -89,6 +90,6 @@ function introspects(document: DocumentNode): boolean {
   return found;
 }
 
-function refused(message: string, code: string): Verdict {
-  return { kind: 'REFUSED', error: new GraphQLError(message, { extensions: { code } }) };
+function refused(message: string, code: string, cost = 0): Verdict {
+  return { kind: 'REFUSED', cost, error: new GraphQLError(message, { extensions: { code } }) };
 }

@@ -19,17 +19,25 @@ export interface RequestParameters {
 }
 
 /**
- * Reads a request: one JSON object, never a list of them (batching), not nested beyond reason.
+ * Reads a request: one JSON object, never a list of them (batching), not nested beyond reason. With `get`, also one in
+ * the query of the address; what runs by GET must be a query, which Yoga sees to.
  * @throws GraphQLError saying what is wrong with it
  */
-export async function readParameters(request: Request): Promise<RequestParameters> {
+export async function readParameters(
+  request: Request,
+  options: { readonly get: boolean },
+): Promise<RequestParameters> {
+  if (options.get && request.method === 'GET') return readSearch(request.url);
   const mediaType = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
   if (mediaType !== 'application/json') {
     throw badRequest('Send the request as application/json.', 'UNSUPPORTED_MEDIA_TYPE');
   }
-  const text = await readText(request);
-  if (nestsDeeperThan(text, JSON_DEPTH_MAX)) throw badRequest('The request is nested too deeply.');
-  const parsed = PARAMETERS.safeParse(parseJson(text));
+  return parameters(parseJson(await readText(request)));
+}
+
+/** @throws GraphQLError */
+function parameters(body: unknown): RequestParameters {
+  const parsed = PARAMETERS.safeParse(body);
   if (!parsed.success) {
     throw badRequest(
       'The body must be one JSON object with `query` (text) and, if needed, `operationName`, `variables` and `extensions`.',
@@ -55,7 +63,23 @@ async function readText(request: Request): Promise<string> {
   }
 }
 
+/** A request in the query of an address: the two maps are JSON. */
+function readSearch(url: string): RequestParameters {
+  const search = new URL(url).searchParams;
+  const map = (name: string) => {
+    const text = search.get(name);
+    return text === null || text === '' ? null : parseJson(text);
+  };
+  return parameters({
+    query: search.get('query'),
+    operationName: search.get('operationName') || null,
+    variables: map('variables'),
+    extensions: map('extensions'),
+  });
+}
+
 function parseJson(text: string): unknown {
+  if (nestsDeeperThan(text, JSON_DEPTH_MAX)) throw badRequest('The request is nested too deeply.');
   try {
     return JSON.parse(text);
   } catch {

@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import { ANONYMOUS, type Viewer } from '../auth/viewer.ts';
 import type { Services } from '../context.ts';
+import type { AddressPlaces } from './address-places.ts';
+import type { ClientAddress } from './client-address.ts';
 import { cookiesOf, readCookie } from './cookies.ts';
 import { isUnavailable, UNAVAILABLE_MESSAGE } from './error-format.ts';
 import { GRAPHQL_PATH, type GraphqlServer } from './graphql.ts';
@@ -21,6 +23,10 @@ export interface RouterDeps {
   readonly headers: SecurityHeaders;
   readonly overlayFiles: OverlayFiles;
   readonly allowedOrigins: ReadonlySet<string>;
+  readonly clientAddress: ClientAddress;
+  readonly places: AddressPlaces;
+  /** Takes queries by GET as well. */
+  readonly get: boolean;
   readonly metricsToken: string | null;
   /** Turns true when the server begins to stop. */
   readonly state: { readonly stopping: boolean };
@@ -36,6 +42,11 @@ interface Exchange {
 
 /** For how long others may keep the published keys, in seconds: much less than a key waits before it signs. */
 const SIGNING_KEYS_AGE_SECONDS = 60;
+
+/** Requests without an Authorization header carry it, whatever its value: pages of other origins cannot. */
+const CSRF_HEADER = 'x-tallylight-csrf';
+
+const EXPOSED_HEADERS = 'x-request-id, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after';
 
 const OVERLAY_PREFIX = '/overlay/';
 
@@ -130,10 +141,20 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
     response.writeHead(204).end();
     return;
   }
-  if (request.method !== 'POST') {
+  if (request.method !== 'POST' && !(deps.get && request.method === 'GET')) {
     response.setHeader('allow', 'POST, OPTIONS');
     return refuse(exchange, 405, 'METHOD_NOT_ALLOWED', 'GraphQL requests are sent by POST.');
   }
+  // A browser adds a cookie to what any page sends; a header of this name it sends for no page without asking us first.
+  if (request.headers.authorization === undefined && request.headers[CSRF_HEADER] === undefined) {
+    const sentence = `Send the header ${CSRF_HEADER}, with any value, or an Authorization header.`;
+    return refuse(exchange, 403, 'CSRF_HEADER_MISSING', sentence);
+  }
+  const free = deps.places.take(deps.clientAddress(request));
+  if (free === null) {
+    return refuse(exchange, 429, 'TOO_MANY_CONNECTIONS', 'Too many connections are open from this address.');
+  }
+  response.once('close', free);
   const viewer = await authenticated(deps, request);
   if (viewer === null) return refuseUnknown(exchange);
   // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
@@ -151,22 +172,24 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
     viewer,
     requestId,
     connectionId: requestId,
-    request: requestInfoOf(request, 'HTTP'),
+    info: requestInfoOf(request, 'HTTP', deps.clientAddress),
     cookies: cookiesOf(request, response),
     whenGone,
+    setHeader: (name, value) => void (response.headersSent || response.setHeader(name, value)),
   });
 }
 
-/** Lets pages of the allowed origins read our answers. Never with cookies: those are for our own pages. */
+/** Lets pages of the allowed origins, and no others, read our answers: with cookies, since they are ours or trusted. */
 function allowCrossOrigin(deps: RouterDeps, request: IncomingMessage, response: ServerResponse): void {
   response.setHeader('vary', 'Origin');
   const { origin } = request.headers;
   if (origin === undefined || !deps.allowedOrigins.has(origin)) return;
   response.setHeader('access-control-allow-origin', origin);
-  response.setHeader('access-control-expose-headers', 'x-request-id');
+  response.setHeader('access-control-allow-credentials', 'true');
+  response.setHeader('access-control-expose-headers', EXPOSED_HEADERS);
   if (request.method !== 'OPTIONS') return;
   response.setHeader('access-control-allow-methods', 'POST');
-  response.setHeader('access-control-allow-headers', 'authorization, content-type, accept');
+  response.setHeader('access-control-allow-headers', `authorization, content-type, accept, ${CSRF_HEADER}`);
   response.setHeader('access-control-max-age', '600');
 }
 

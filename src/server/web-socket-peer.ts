@@ -5,6 +5,7 @@ import type { Logger } from '../lib/logger.ts';
 import { CLOSE_CODES, type CloseCode } from './close-codes.ts';
 import { nestsDeeperThan } from './json-depth.ts';
 import { JSON_DEPTH_MAX, SOCKET_BUFFER_BYTES_MAX, SOCKET_STALL_MS } from './limits.ts';
+import { createMessageRate } from './message-rate.ts';
 
 /** How long a peer may take to answer our close before the socket is cut, in milliseconds. */
 const CLOSE_GRACE_MS = 1_000;
@@ -19,10 +20,12 @@ export class Peer implements ProtocolSocket {
   readonly #socket: WebSocket;
   readonly #logger: Logger;
   readonly #sending = new Set<{ readonly since: number }>();
+  readonly #mayReceive: () => boolean;
   #answered: boolean = true;
 
-  constructor(socket: WebSocket, logger: Logger) {
+  constructor(socket: WebSocket, logger: Logger, mayReceive = createMessageRate()) {
     this.#socket = socket;
+    this.#mayReceive = mayReceive;
     this.#logger = logger;
     socket.on('pong', () => {
       this.#answered = true;
@@ -70,6 +73,8 @@ export class Peer implements ProtocolSocket {
   }
 
   async #receive(data: RawData, isBinary: boolean, handle: (data: string) => Promise<void>): Promise<void> {
+    if (!this.isOpen) return;
+    if (!this.#mayReceive()) return this.closeWith(CLOSE_CODES.TOO_FAST);
     const text = String(data);
     if (isBinary || nestsDeeperThan(text, JSON_DEPTH_MAX)) return this.closeWith(CLOSE_CODES.BAD_REQUEST);
     try {

@@ -12,6 +12,7 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../auth/viewer.ts';
 import type { RequestInfo, Services } from '../context.ts';
+import type { ClientAddress } from './client-address.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 import { type ErrorContext, errorJson, formatError } from './error-format.ts';
 import { type GraphqlServer, graphqlError } from './graphql.ts';
@@ -41,6 +42,7 @@ interface SocketDeps {
   readonly graphql: GraphqlServer;
   readonly connections: LiveConnections;
   readonly development: boolean;
+  readonly clientAddress: ClientAddress;
 }
 
 /** GraphQL over WebSocket. */
@@ -91,7 +93,7 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     peers.add(peer);
     const closed = core.opened(peer, {
       peer,
-      request: requestInfoOf(request, 'WS'),
+      request: requestInfoOf(request, 'WS', deps.clientAddress),
       viewer: null,
       leave: () => undefined,
     });
@@ -159,7 +161,7 @@ async function prepare(
   const requestId = randomUUID();
   const { schema, parse, validate, execute, subscribe, contextFactory } = deps.graphql.getEnveloped({
     viewer,
-    request,
+    info: request,
     cookies: null,
     requestId,
     connectionId: peer.id,

@@ -69,7 +69,7 @@ describe('server-sent events', () => {
       [`{ ${aliases} }`, 'GRAPHQL_VALIDATION_FAILED'],
       [
         '{ channels(first: 100) { edges { node { streams(first: 100) { edges { cursor node { id } } } } } } }',
-        'COST_LIMIT_EXCEEDED',
+        'COST_EXCEEDED',
       ],
     ]) {
       const stream = await listen({ query, variables: { channelId: id } }, fixture.operatorKey);

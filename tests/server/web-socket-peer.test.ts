@@ -19,7 +19,7 @@ beforeEach(async () => {
   const accepted = once(server, 'connection');
   client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
   [serverSide] = (await accepted) as [WebSocket];
-  peer = new Peer(serverSide, createLogger('silent'));
+  peer = new Peer(serverSide, createLogger('silent'), () => true);
   await waitFor(() => client.readyState === client.OPEN);
 });
 afterEach(() => {

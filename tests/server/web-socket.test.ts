@@ -240,7 +240,7 @@ describe('a WebSocket', () => {
     expect((await client.next('next', 'cheap')).payload.errors).toBeUndefined();
     client.subscribe('dear', query, { n: 100 });
     const { payload } = await client.next('next', 'dear');
-    expect(payload.errors[0].extensions.code).toBe('COST_LIMIT_EXCEEDED');
+    expect(payload.errors[0].extensions.code).toBe('COST_EXCEEDED');
     expect(payload.data).toBeUndefined();
   });
 

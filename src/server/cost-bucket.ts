@@ -1,0 +1,68 @@
+import { credentialKey, type Viewer } from '../auth/viewer.ts';
+import { addressBlock } from '../limits/address.ts';
+import { RateLimitedError } from '../limits/errors.ts';
+import type { BucketRule, Limiter } from '../limits/limiter.ts';
+import {
+  ANONYMOUS_BUCKET_POINTS,
+  ANONYMOUS_BUCKET_POINTS_PER_SECOND,
+  COST_BUCKET_POINTS,
+  COST_BUCKET_POINTS_PER_SECOND,
+} from './limits.ts';
+
+/** The buckets that operations are paid from. */
+export interface CostRules {
+  /** Of each user, client key, overlay key and the operator. */
+  readonly known: BucketRule;
+  /** Of each address, for those who sent no credential. */
+  readonly anonymous: BucketRule;
+}
+
+export const DEFAULT_COST_RULES: CostRules = {
+  known: { capacity: COST_BUCKET_POINTS, restorePerSecond: COST_BUCKET_POINTS_PER_SECOND },
+  anonymous: { capacity: ANONYMOUS_BUCKET_POINTS, restorePerSecond: ANONYMOUS_BUCKET_POINTS_PER_SECOND },
+};
+
+/** What every answer says about its cost, as `extensions.cost` and as `RateLimit-*` headers. Points. */
+export interface CostReport {
+  /** What the operation costs. */
+  readonly requested: number;
+  /** What a full bucket holds. */
+  readonly limit: number;
+  readonly remaining: number;
+  readonly restorePerSecond: number;
+}
+
+/** Whether the operation is paid for. */
+export interface Charge {
+  readonly report: CostReport;
+  /** Null when it may run. */
+  readonly refusal: RateLimitedError | null;
+}
+
+/** Takes an operation's cost, at least one point, out of the asker's bucket. */
+export async function chargeOperation(
+  deps: { readonly limiter: Limiter; readonly rules: CostRules },
+  asker: { readonly viewer: Viewer; readonly address: string | null },
+  requested: number,
+): Promise<Charge> {
+  const credential = credentialKey(asker.viewer);
+  const key = credential === null ? `cost address ${addressBlock(asker.address)}` : `cost ${credential}`;
+  const asked = credential === null ? deps.rules.anonymous : deps.rules.known;
+  const consumption = await deps.limiter.consume(key, Math.max(1, requested), asked);
+  const { rule, remaining } = consumption;
+  return {
+    report: { requested, limit: rule.capacity, remaining, restorePerSecond: rule.restorePerSecond },
+    refusal: consumption.allowed ? null : new RateLimitedError(consumption.retryAfterSeconds),
+  };
+}
+
+/** The headers that say the same. `RateLimit-Reset` is the number of seconds until the bucket is full. */
+export function costHeaders({ report, refusal }: Charge): readonly (readonly [string, string])[] {
+  const { limit, remaining, restorePerSecond } = report;
+  return [
+    ['ratelimit-limit', String(Math.floor(limit))],
+    ['ratelimit-remaining', String(remaining)],
+    ['ratelimit-reset', String(Math.ceil((limit - remaining) / restorePerSecond))],
+    ...(refusal === null ? [] : [['retry-after', String(refusal.retryAfterSeconds)] as const]),
+  ];
+}

@@ -21,6 +21,7 @@ import type { Limiter } from '../limits/limiter.ts';
 import { createRedisLimiter } from '../limits/redis-limiter.ts';
 import { deriveKey } from '../privacy/master-key.ts';
 import { startApi } from '../server/api.ts';
+import { costRulesOf } from '../server/cost-bucket.ts';
 import type { Terminal } from './command.ts';
 import { exposureWarning } from './exposure.ts';
 import type { Foundation } from './foundation.ts';
@@ -171,10 +172,22 @@ export async function startApiServer(
           allowedOrigins,
           metricsToken: metricsToken?.reveal() ?? null,
           overlayDirectory: OVERLAY_DIRECTORY,
+          ...protectionOf(config),
         },
       ),
     (server) => server.stop(),
   );
+}
+
+/** How much may be asked of the API, and by what ways. A stranger's address gets a part of what somebody known gets. */
+function protectionOf({ api }: Config) {
+  const { trustedProxies, operationDeadlineMs, conformance } = api;
+  return {
+    trustedProxies,
+    operationDeadlineMs,
+    costRules: costRulesOf(api.costPoints, api.costPointsPerSecond),
+    ...(conformance ? { conformance: { get: true, introspection: true } } : {}),
+  };
 }
 
 /** Buckets shared by all API processes, or of this one when there is no Redis to share them by. */

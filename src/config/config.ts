@@ -39,6 +39,12 @@ export interface Config {
     readonly publicUrl: string | null;
     readonly allowedOrigins: readonly string[];
     readonly metricsToken: Secret | null;
+    readonly trustedProxies: readonly string[];
+    readonly costPoints: number;
+    readonly costPointsPerSecond: number;
+    readonly operationDeadlineMs: number;
+    /** Only true in development. */
+    readonly conformance: boolean;
   };
   readonly session: {
     readonly store: 'lucia' | 'native';
@@ -102,6 +108,11 @@ export function configOf(values: VariableValues): Config {
       publicUrl: values.TALLYLIGHT_PUBLIC_URL,
       allowedOrigins: values.TALLYLIGHT_ALLOWED_ORIGINS,
       metricsToken: values.TALLYLIGHT_METRICS_TOKEN,
+      trustedProxies: values.TALLYLIGHT_TRUSTED_PROXIES,
+      costPoints: values.TALLYLIGHT_COST_POINTS,
+      costPointsPerSecond: values.TALLYLIGHT_COST_POINTS_PER_SECOND,
+      operationDeadlineMs: values.TALLYLIGHT_OPERATION_DEADLINE_MS,
+      conformance: values.TALLYLIGHT_DEVELOPMENT && values.TALLYLIGHT_CONFORMANCE,
     },
     session: {
       store: values.TALLYLIGHT_SESSION_STORE,

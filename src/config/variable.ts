@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LOG_LEVELS } from '../lib/logger.ts';
 import { Secret } from './secret.ts';
@@ -105,6 +106,24 @@ export function origins(entry: Entry<string>): Variable<readonly string[]> {
     .refine((list) => list.every(isOrigin));
   return variable(describe(entry), {
     allowed: 'origins such as https://example.com, separated by commas, without a path',
+    schema,
+  });
+}
+
+/** Addresses (`10.0.0.1`) and networks (`10.0.0.0/8`), separated by commas. */
+export function networks(entry: Entry<string>): Variable<readonly string[]> {
+  const isNetwork = (text: string) => {
+    const [address = '', bits, ...more] = text.split('/');
+    const width = { 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    if (width < 0 || more.length > 0) return false;
+    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= width);
+  };
+  const schema = z
+    .string()
+    .transform((list) => list.split(',').flatMap((item) => item.trim() || []))
+    .refine((list) => list.every(isNetwork));
+  return variable(describe(entry), {
+    allowed: 'addresses or networks such as 10.0.0.0/8, separated by commas',
     schema,
   });
 }

@@ -2,6 +2,7 @@ import {
   choice,
   flag,
   logLevel,
+  networks,
   origins,
   secretText,
   secretUrl,
@@ -136,6 +137,34 @@ export const VARIABLES = {
     section: API,
     description: 'Web pages of other origins that may call the API. Its own pages always may.',
     defaultText: '',
+  }),
+  TALLYLIGHT_TRUSTED_PROXIES: networks({
+    section: API,
+    description:
+      'Proxies before the API whose X-Forwarded-For says where a request came from. Unset: nobody is believed.',
+    defaultText: '',
+  }),
+  TALLYLIGHT_COST_POINTS: wholeNumber({
+    section: API,
+    description:
+      'Points that the operations of a user, a client key or an overlay key may cost at once. An operation costs up to 2000.',
+    defaultText: '10000',
+    min: 2_000,
+    max: 100_000_000,
+  }),
+  TALLYLIGHT_COST_POINTS_PER_SECOND: wholeNumber({
+    section: API,
+    description: 'Points that come back per second: what they may cost in the long run.',
+    defaultText: '500',
+    min: 1,
+    max: 10_000_000,
+  }),
+  TALLYLIGHT_OPERATION_DEADLINE_MS: wholeNumber({
+    section: API,
+    description: 'An operation that takes longer than this is given up.',
+    defaultText: '10000',
+    min: 100,
+    max: 600_000,
   }),
   TALLYLIGHT_METRICS_TOKEN: secretText({
     section: API,
@@ -342,6 +371,12 @@ export const VARIABLES = {
     section: PROCESS,
     description: 'How much is logged. Unset: `warn` for `start`, `info` for everything else.',
     defaultText: null,
+  }),
+  TALLYLIGHT_CONFORMANCE: flag({
+    section: PROCESS,
+    description:
+      'For conformance suites: queries are taken by GET as well. Has no effect without TALLYLIGHT_DEVELOPMENT.',
+    defaultText: 'false',
   }),
   TALLYLIGHT_DEVELOPMENT: flag({
     section: PROCESS,

@@ -17,10 +17,15 @@ import type { Vault } from '../privacy/vault.ts';
 import { schema } from '../schema/index.ts';
 import { AddressPlaces } from './address-places.ts';
 import { createClientAddress } from './client-address.ts';
-import { type CostRules, DEFAULT_COST_RULES } from './cost-bucket.ts';
+import { type CostRules, costRulesOf } from './cost-bucket.ts';
 import { createGraphqlServer, GRAPHQL_PATH } from './graphql.ts';
 import { createIdentity } from './identity.ts';
-import { CONNECTIONS_PER_ADDRESS_MAX, OPERATION_DEADLINE_MS } from './limits.ts';
+import {
+  CONNECTIONS_PER_ADDRESS_MAX,
+  COST_POINTS,
+  COST_POINTS_PER_SECOND,
+  OPERATION_DEADLINE_MS,
+} from './limits.ts';
 import { startListener } from './listener.ts';
 import { LiveConnections } from './live-connections.ts';
 import { isAllowedOrigin } from './origin.ts';
@@ -112,7 +117,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     development,
     introspection: introspection || development,
     get,
-    costRules: options.costRules ?? DEFAULT_COST_RULES,
+    costRules: options.costRules ?? costRulesOf(COST_POINTS, COST_POINTS_PER_SECOND),
     deadlineMs: options.operationDeadlineMs ?? OPERATION_DEADLINE_MS,
   });
   const clientAddress = createClientAddress(options.trustedProxies ?? []);

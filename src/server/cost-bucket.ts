@@ -2,12 +2,7 @@ import { credentialKey, type Viewer } from '../auth/viewer.ts';
 import { addressBlock } from '../limits/address.ts';
 import { RateLimitedError } from '../limits/errors.ts';
 import type { BucketRule, Limiter } from '../limits/limiter.ts';
-import {
-  ANONYMOUS_BUCKET_POINTS,
-  ANONYMOUS_BUCKET_POINTS_PER_SECOND,
-  COST_BUCKET_POINTS,
-  COST_BUCKET_POINTS_PER_SECOND,
-} from './limits.ts';
+import { OPERATION_COST_MAX } from './limits.ts';
 
 /** The buckets that operations are paid from. */
 export interface CostRules {
@@ -17,10 +12,16 @@ export interface CostRules {
   readonly anonymous: BucketRule;
 }
 
-export const DEFAULT_COST_RULES: CostRules = {
-  known: { capacity: COST_BUCKET_POINTS, restorePerSecond: COST_BUCKET_POINTS_PER_SECOND },
-  anonymous: { capacity: ANONYMOUS_BUCKET_POINTS, restorePerSecond: ANONYMOUS_BUCKET_POINTS_PER_SECOND },
-};
+/** The rules of an installation: strangers share by address, and get a fifth at once and a tenth in the long run. */
+export function costRulesOf(points: number, pointsPerSecond: number): CostRules {
+  return {
+    known: { capacity: points, restorePerSecond: pointsPerSecond },
+    anonymous: {
+      capacity: Math.max(OPERATION_COST_MAX, points / 5),
+      restorePerSecond: pointsPerSecond / 10,
+    },
+  };
+}
 
 /** What every answer says about its cost, as `extensions.cost` and as `RateLimit-*` headers. Points. */
 export interface CostReport {

@@ -16,11 +16,9 @@ export const OPERATION_COST_MAX = 2_000;
 /** How long an operation may run, a subscription until it is in force. */
 export const OPERATION_DEADLINE_MS = 10_000;
 
-/** The bucket that somebody's operations are paid from, in points and points per second. A nobody's is their address's. */
-export const COST_BUCKET_POINTS = 10_000;
-export const COST_BUCKET_POINTS_PER_SECOND = 500;
-export const ANONYMOUS_BUCKET_POINTS = 2_000;
-export const ANONYMOUS_BUCKET_POINTS_PER_SECOND = 50;
+/** The bucket that somebody's operations are paid from unless configured, in points and points per second. */
+export const COST_POINTS = 10_000;
+export const COST_POINTS_PER_SECOND = 500;
 /** What a document that cannot run costs: it was read and checked all the same. */
 export const REFUSED_DOCUMENT_COST = 10;
 

@@ -32,6 +32,11 @@ describe('parseConfig', () => {
       publicUrl: null,
       allowedOrigins: [],
       metricsToken: null,
+      trustedProxies: [],
+      costPoints: 10_000,
+      costPointsPerSecond: 500,
+      operationDeadlineMs: 10_000,
+      conformance: false,
     });
     expect(config.database.url).toBeNull();
     expect(config.bus.redisUrl).toBeNull();

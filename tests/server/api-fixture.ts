@@ -7,9 +7,11 @@ import { Registry } from 'prom-client';
 import { operatorKey, overlayKey } from '../../src/auth/access-keys.ts';
 import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
 import type { EventBus } from '../../src/bus/port.ts';
-import type { Database } from '../../src/db/connect.ts';
+import { createDatabase, type Database } from '../../src/db/connect.ts';
+import { takeProcessRole } from '../../src/db/process-role.ts';
 import { inspectPipeline } from '../../src/health/pipeline-health.ts';
 import { createPgBossQueue } from '../../src/jobs/pg-boss-queue.ts';
+import { assert } from '../../src/lib/assert.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { ChannelId } from '../../src/lib/ids.ts';
 import { createLogger, type Logger } from '../../src/lib/logger.ts';
@@ -24,6 +26,7 @@ import { createTestDatabase } from '../support/database.ts';
 export interface ApiFixture extends AsyncDisposable {
   readonly api: Api;
   readonly url: string;
+  /** The database as its owner sees it; the API itself has the rights of its role. */
   readonly db: Kysely<Database>;
   readonly bus: EventBus;
   readonly vault: Vault;
@@ -50,7 +53,21 @@ export async function startApiFixture(
   const masterKey = parseMasterKey(randomBytes(32).toString('base64'));
   const clock = systemClock;
   let statements = 0;
-  const db = database.db.withPlugin({
+  // With the rights that the API has in production, and no others.
+  const { connectionString, role } = await takeProcessRole({
+    connectionString: database.url,
+    process: 'api',
+    logger,
+  });
+  assert(role !== null, 'the tests connect as somebody who may become any role');
+  const pool = createDatabase({
+    connectionString,
+    poolMax: 5,
+    statementTimeoutMs: 30_000,
+    applicationName: 'tallylight test api',
+  });
+  cleanup.defer(() => pool.destroy());
+  const db = pool.withPlugin({
     transformQuery: ({ node }) => {
       statements += 1;
       return node;
@@ -60,7 +77,7 @@ export async function startApiFixture(
   const bus = createInProcessBus({ clock });
   cleanup.defer(() => bus.close());
   const vault = createVault({ db, masterKey, clock });
-  const jobs = await createPgBossQueue({ connectionString: database.url, role: 'sender', logger });
+  const jobs = await createPgBossQueue({ connectionString, role: 'sender', install: false, logger });
   cleanup.defer(() => jobs.stop());
   const overlayDirectory = await mkdtemp(path.join(tmpdir(), 'tallylight-overlay-'));
   cleanup.defer(() => rm(overlayDirectory, { recursive: true }));
@@ -102,7 +119,7 @@ export async function startApiFixture(
   return {
     api,
     url: api.url,
-    db,
+    db: database.db,
     bus,
     vault,
     masterKey,

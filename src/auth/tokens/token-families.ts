@@ -19,7 +19,7 @@ import { sealContext } from '../../privacy/context.ts';
 import { open, seal } from '../../privacy/envelope.ts';
 import type { Vault } from '../../privacy/vault.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
-import { RefreshTokenInvalidError, RefreshTokenRotatedError } from './refresh-errors.ts';
+import { RefreshTokenInvalidError, RefreshTokenRotatedError } from './token-errors.ts';
 
 export type TokenFamilyId = Id<'tokenFamily'>;
 

@@ -22,8 +22,12 @@ import {
 
 /** Tokens for programs and for WebSockets. */
 export interface Tokens {
-  /** An access token of 5 minutes that stands on a session or a family, and falls with it. */
-  issue(request: { readonly userId: UserId; readonly grant: TokenGrant }): Promise<IssuedAccessToken>;
+  /** An access token that stands on a session or a family, and falls with it. Unless said otherwise it lasts 5 minutes. */
+  issue(request: {
+    readonly userId: UserId;
+    readonly grant: TokenGrant;
+    readonly seconds?: number;
+  }): Promise<IssuedAccessToken>;
   /** What a good access token says; null for every other text. */
   verify(token: string): Promise<AccessClaims | null>;
   /** Begins a family of refresh tokens for one program. */

@@ -29,3 +29,23 @@ export class SessionRequiredError extends UserError {
     super('Do this from where you are signed in with a password or an outside identity, not with a token.');
   }
 }
+
+/** The user has no such tokens, or not any more. */
+export class TokenFamilyNotFoundError extends UserError {
+  override readonly name = 'TokenFamilyNotFoundError';
+  readonly code = 'TOKEN_FAMILY_NOT_FOUND';
+
+  constructor() {
+    super('You have no such tokens.');
+  }
+}
+
+/** The user has no such sign-in, or not any more. */
+export class SignInNotFoundError extends UserError {
+  override readonly name = 'SignInNotFoundError';
+  readonly code = 'SIGN_IN_NOT_FOUND';
+
+  constructor() {
+    super('You have no such sign-in.');
+  }
+}

@@ -66,8 +66,9 @@ function changed(
   return orRefusal<UserPayload, AdminRefusal>(async () => {
     const userId = parseId('user', text);
     if (userId === undefined) throw new UserNotFoundError();
-    const { db, bus, clock, sessions } = services;
+    const { db, bus, clock, sessions, tokens } = services;
     const endSignIns = async (id: UserId) => {
+      await tokens.revokeAll(id);
       await sessions.revokeAll(id, { except: null });
     };
     await change({ db, bus, clock, endSignIns }, userId);

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSessionStore, DEFAULT_SESSION_OPTIONS } from '../../src/auth/sessions/create-session-store.ts';
 import type { SessionStore } from '../../src/auth/sessions/session-store.ts';
+import { createTokens } from '../../src/auth/tokens/tokens.ts';
 import type { ChannelRole, PlatformRole } from '../../src/auth/viewer.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type ChannelId, newId, type UserId, uuidFromId } from '../../src/lib/ids.ts';
@@ -299,6 +300,21 @@ describe('administrators', () => {
     expect(after.data?.viewer ?? null).toBe(null);
     const only = await admin.ask(USERS, { f: { disabled: true } });
     expect(only.data.users.edges.map(({ node }: { node: { id: string } }) => node.id)).toEqual([user.id]);
+  });
+
+  it('[T-S2] end the tokens of who they cut off, also for when they come back', async () => {
+    const [admin, user] = [await person('Root', { role: 'ADMIN' }), await person('Dora')];
+    const { db, vault, bus, masterKey } = fixture;
+    const deps = { db, vault, bus, clock: systemClock, masterKey, publicUrl: fixture.url };
+    const tokens = await createTokens({ ...deps, onReuse: async () => {} });
+    const { refreshToken } = await tokens.create({ userId: user.id, name: 'program', mfaAt: null });
+    await admin.ask(DISABLE, { u: user.id });
+    const enable = `mutation ($u: ID!) { r: userEnable(input: { userId: $u }) { ${CODE} } }`;
+    expect((await admin.ask(enable, { u: user.id })).data.r.__typename).toBe('UserEnablePayload');
+    await expect(tokens.exchange(refreshToken)).rejects.toMatchObject({
+      code: expect.stringMatching(/^REFRESH_TOKEN/),
+    });
+    expect((await user.ask('{ viewer { id } }')).data?.viewer ?? null).toBe(null);
   });
 
   it('[T-S3] give another role, which ends the sessions of who gets it', async () => {

@@ -52,7 +52,7 @@ async function person(
       const headers = {
         'content-type': 'application/json',
         cookie: `__Host-tl_session=${token}`,
-        origin: fixture.url,
+        'x-tallylight-csrf': '1',
       };
       const body = JSON.stringify({ query, variables });
       return (await fetch(`${fixture.url}/graphql`, { method: 'POST', headers, body })).json();

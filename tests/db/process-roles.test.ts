@@ -1,9 +1,11 @@
 import { Client, DatabaseError } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { prepareDatabase } from '../../src/cli/prepare-database.ts';
 import { applyProcessGrants, type ProcessName, takeProcessRole } from '../../src/db/process-role.ts';
 import { createPgBossQueue } from '../../src/jobs/pg-boss-queue.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { type PrivatePostgres, startPrivatePostgres } from '../support/private-postgres.ts';
 import { testDatabaseUrl } from '../support/servers.ts';
 import { createEmptyDatabase } from '../support/template.ts';
 
@@ -177,5 +179,55 @@ describe('a database whose roles cannot be taken', () => {
     } finally {
       await owner.query(`drop user ${user}`);
     }
+  });
+});
+
+describe('a database on a server of somebody else', { timeout: 60_000 }, () => {
+  const cleanup = new AsyncDisposableStack();
+  let server: PrivatePostgres;
+  beforeAll(async () => {
+    server = cleanup.use(await startPrivatePostgres());
+  });
+  afterAll(() => cleanup.disposeAsync());
+
+  /** A database of its own for an owner who is no superuser. */
+  async function ownedDatabase(name: string, rights: string): Promise<string> {
+    const admin = await connected(server.url);
+    await admin.query(`create user ${name} password 'secret' ${rights}`);
+    await admin.query(`create database ${name} owner ${name}`);
+    await admin.end();
+    const url = new URL(server.url);
+    Object.assign(url, { username: name, password: 'secret', pathname: `/${name}` });
+    return url.toString();
+  }
+  const roleTaken = async (connectionString: string, process: ProcessName) =>
+    (await takeProcessRole({ connectionString, process, logger })).role;
+
+  it('gets its roles from an owner who may make roles, and he may become each of them', async () => {
+    const connectionString = await ownedDatabase('maker', 'createrole');
+    await prepareDatabase({ connectionString, logger });
+    for (const process of ['api', 'ingest', 'worker'] as const) {
+      expect(await roleTaken(connectionString, process)).toBe(`tallylight_${process}`);
+    }
+    const worker = await takeProcessRole({ connectionString, process: 'worker', logger });
+    const queue = await createPgBossQueue({ ...worker, role: 'worker', install: false, logger });
+    await queue.stop();
+  });
+
+  it('works without them for an owner who may not, until an administrator grants them', async () => {
+    // The roles are there: the first owner made them.
+    const connectionString = await ownedDatabase('tenant', '');
+    await prepareDatabase({ connectionString, logger });
+    expect(await roleTaken(connectionString, 'api')).toBeNull();
+    const admin = await connected(server.url);
+    await admin.query('grant tallylight_api to tenant');
+    await admin.end();
+    expect(await roleTaken(connectionString, 'api')).toBe('tallylight_api');
+    const api = await connected(
+      (await takeProcessRole({ connectionString, process: 'api', logger })).connectionString,
+    );
+    await api.query('select from channel');
+    await expect(api.query('delete from event')).rejects.toThrow(/permission denied/);
+    await api.end();
   });
 });

@@ -20,6 +20,7 @@ import { createClientAddress } from './client-address.ts';
 import { type CostRules, costRulesOf } from './cost-bucket.ts';
 import { createGraphqlServer, GRAPHQL_PATH } from './graphql.ts';
 import { createIdentity } from './identity.ts';
+import { startIdentitySweep } from './identity-sweep.ts';
 import {
   CONNECTIONS_PER_ADDRESS_MAX,
   COST_POINTS,
@@ -108,6 +109,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   );
   const { access } = identity;
   const services: Services = { ...deps, ...identity, logger, live, publicUrl };
+  const stopSweeping = startIdentitySweep(services);
   const connections = new LiveConnections(services);
   await connections.start();
   const { development } = options;
@@ -149,6 +151,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
       await live.stop();
       await connections.stop();
       await access.stop();
+      await stopSweeping();
       await listener.stop();
       logger.info('api.stopped');
     },

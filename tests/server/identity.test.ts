@@ -26,7 +26,7 @@ const signIn = async () => {
 const post = (headers: Readonly<Record<string, string>>, query: string, variables: object = {}) =>
   fetch(`${fixture.url}/graphql`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
+    headers: { 'content-type': 'application/json', 'x-tallylight-csrf': '1', ...headers },
     body: JSON.stringify({ query, variables }),
   });
 // The answer's type is the caller's business: it wrote the document.

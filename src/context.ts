@@ -1,5 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Access } from './auth/access.ts';
+import type { PasswordHasher } from './auth/passwords/password-hasher.ts';
+import type { PasswordStrength } from './auth/passwords/password-strength.ts';
 import type { SessionStore } from './auth/sessions/session-store.ts';
 import type { Tokens } from './auth/tokens/tokens.ts';
 import type { Viewer } from './auth/viewer.ts';
@@ -35,6 +37,8 @@ export interface Services {
   /** Buckets that all API processes share. */
   readonly limiter: Limiter;
   readonly sessions: SessionStore;
+  readonly passwords: PasswordHasher;
+  readonly passwordStrength: PasswordStrength;
   readonly access: Access;
   readonly tokens: Tokens;
   /** Where clients reach us, without a slash at the end. */
@@ -93,6 +97,8 @@ export interface AppContext {
   readonly request: RequestInfo;
   /** Null over WebSocket and once an answer has begun: nothing can be set there. */
   readonly cookies: Cookies | null;
+  /** What may be done once in a request and was. */
+  readonly spent: Set<string>;
   /** Named in errors and logs. */
   readonly requestId: string;
   /** Names the socket, or the request when there is none. */

@@ -28,6 +28,7 @@ const DOMAIN = [
   'health',
   'jobs',
   'limits',
+  'mail',
 ];
 
 const PARTS: readonly Part[] = [
@@ -57,7 +58,13 @@ const PARTS: readonly Part[] = [
     paths: ['src/live/'],
     imports: ['page', 'contract', 'stored', 'events', 'ingest', 'auth', 'privacy', 'db', 'bus'],
   },
-  { name: 'auth', paths: ['src/auth/'], imports: ['page', 'privacy', 'db', 'limits'], types: ['bus'] },
+  {
+    name: 'auth',
+    paths: ['src/auth/'],
+    imports: ['page', 'privacy', 'db', 'limits', 'mail'],
+    types: ['bus', 'jobs'],
+  },
+  { name: 'mail', paths: ['src/mail/'], imports: ['privacy', 'db', 'jobs'] },
   { name: 'simulator', paths: ['src/simulator/'], imports: [] },
   { name: 'health', paths: ['src/health/'], imports: ['db', 'bus'] },
   { name: 'context', paths: ['src/context.ts'], imports: [], types: [...DOMAIN, 'db', 'bus'] },

@@ -12,6 +12,7 @@ import { ingestCommand } from './ingest.ts';
 import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { replayCommand } from './replay.ts';
+import { setupCodeCommand } from './setup-code.ts';
 import { simulateCommand } from './simulate.ts';
 import { startCommand } from './start.ts';
 import { workerCommand } from './worker.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   workerCommand,
   migrateCommand,
   keysCommand,
+  setupCodeCommand,
   replayCommand,
   simulateCommand,
   doctorCommand,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/config.ts';
@@ -19,6 +20,9 @@ import { randomFraction } from '../lib/random.ts';
 import { createInProcessLimiter } from '../limits/in-process-limiter.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import { createRedisLimiter } from '../limits/redis-limiter.ts';
+import { createFolderTransport } from '../mail/folder-transport.ts';
+import { workMails } from '../mail/outbox.ts';
+import { createSmtpTransport } from '../mail/smtp-transport.ts';
 import { deriveKey } from '../privacy/master-key.ts';
 import { startApi } from '../server/api.ts';
 import { costRulesOf } from '../server/cost-bucket.ts';
@@ -90,6 +94,27 @@ export async function startReplays(foundation: Foundation, jobs: JobQueue): Prom
   const deps = { ...foundation, logger: foundation.logger.child({ module: 'replay' }), pause };
   await failOrphanedFileReplays(deps);
   await workReplays({ ...deps, jobs });
+}
+
+/** Sends mails that are written down, by SMTP or into a folder. */
+export async function startMails(
+  parts: Parts,
+  foundation: Foundation,
+  { config, jobs }: { readonly config: Config; readonly jobs: JobQueue },
+): Promise<void> {
+  const logger = foundation.logger.child({ module: 'mail' });
+  const { smtpUrl, from } = config.mail;
+  const folder = join(config.dataDir, 'mail');
+  const transport = await parts.start(
+    { name: 'mail' },
+    () =>
+      smtpUrl === null
+        ? createFolderTransport({ ...foundation, logger }, { folder, from })
+        : createSmtpTransport({ url: smtpUrl.reveal(), from }),
+    async (started) => started.close(),
+  );
+  if (smtpUrl === null) logger.info({ folder }, 'mail.folder');
+  await workMails({ ...foundation, jobs, transport });
 }
 
 /** Connects rooms. `hostsFor` says where a handle's provider is: the configured hosts, or a simulator. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { operatorKey, overlayKey } from '../auth/access-keys.ts';
+import { issueSetupCode } from '../auth/accounts/sign-up.ts';
 import type { ChannelRow } from '../db/channel.ts';
 import { parseHandle } from '../ingest/handle.ts';
 import { connectChannel, disconnectChannel, findChannel, listChannels } from '../live/channels.ts';
@@ -14,6 +15,7 @@ import {
   configuredHosts,
   startApiServer,
   startJobs,
+  startMails,
   startReplays,
   startRooms,
   startStorage,
@@ -59,6 +61,7 @@ async function start(
   const jobs = await startJobs(parts, worker, 'worker');
   await startStorage(parts, worker, { config, jobs });
   await startReplays(worker, jobs);
+  await startMails(parts, worker, { config, jobs });
   const api = await startApiServer(parts, foundation, { config, jobs, terminal });
   const simulator =
     handles.length > 0
@@ -110,6 +113,7 @@ async function printAddresses(
   }: { readonly url: string; readonly simulator: Simulator | null; readonly scenario: string },
 ): Promise<void> {
   const { masterKey } = foundation;
+  const setupCode = await issueSetupCode(foundation);
   const { items } = await listChannels(foundation, { first: CHANNELS_PRINTED_MAX, after: null });
   const overlays = items
     .filter((channel) => channel.wanted)
@@ -118,6 +122,7 @@ async function printAddresses(
     ...overlays,
     ['GraphQL', `${url}/graphql`],
     ['Operator key', operatorKey(masterKey)],
+    ...(setupCode === null ? [] : [['Setup code', setupCode] satisfies [string, string]]),
     ['Health', `${url}/healthz`],
     ['Data folder', resolve(config.dataDir)],
   ];
@@ -130,6 +135,11 @@ async function printAddresses(
   terminal.print(
     'Open an overlay address in a browser, or put it into OBS as a browser source. The keys open what they stand for: keep them to yourself.',
   );
+  if (setupCode !== null) {
+    terminal.print(
+      'Nobody has signed up yet: the setup code makes whoever signs up with it the administrator, once.',
+    );
+  }
   if (simulator !== null) {
     terminal.print(`What you see is made up (scenario ${scenario}). For a real stream: npm start -- @handle`);
   }

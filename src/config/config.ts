@@ -51,6 +51,11 @@ export interface Config {
     readonly idleMs: number;
     readonly absoluteMs: number;
   };
+  readonly mail: {
+    /** Null: written into a folder of the data folder. */
+    readonly smtpUrl: Secret | null;
+    readonly from: string;
+  };
   readonly tiktok: {
     readonly provider: 'direct' | 'euler';
     readonly signUrl: string;
@@ -119,6 +124,7 @@ export function configOf(values: VariableValues): Config {
       idleMs: values.TALLYLIGHT_SESSION_IDLE_MINUTES * MINUTE_MS,
       absoluteMs: values.TALLYLIGHT_SESSION_MAX_MINUTES * MINUTE_MS,
     },
+    mail: { smtpUrl: values.TALLYLIGHT_SMTP_URL, from: values.TALLYLIGHT_MAIL_FROM },
     tiktok: {
       provider: values.TIKTOK_PROVIDER,
       signUrl: values.TIKTOK_SIGN_URL,

@@ -17,6 +17,7 @@ const DAY_MS = 86_400_000;
 const SERVERS = 'Servers and data';
 const API = 'API';
 const SIGN_IN = 'Sign-in';
+const MAIL = 'Mail';
 const TIKTOK = 'TikTok';
 const INGEST = 'Ingest';
 const BUS = 'Event bus';
@@ -195,6 +196,21 @@ export const VARIABLES = {
     defaultText: '43200',
     min: 5,
     max: 525_600,
+  }),
+
+  TALLYLIGHT_SMTP_URL: secretUrl({
+    section: MAIL,
+    description:
+      'The mail server, with user and password if it wants them. Anything but loopback must speak TLS. Unset: mails are written into `mail` in the data folder, one file each.',
+    defaultText: null,
+    protocols: ['smtp:', 'smtps:'],
+  }),
+  TALLYLIGHT_MAIL_FROM: text({
+    section: MAIL,
+    description: 'The sender of mails.',
+    defaultText: 'Tallylight <tallylight@localhost>',
+    allowed: 'an address, perhaps with a name before it, such as Tallylight <no-reply@example.org>',
+    pattern: /^[^\r\n]{0,200}[^\s@<>]+@[^\s@<>]+>?$/,
   }),
 
   TIKTOK_PROVIDER: choice({

@@ -6,10 +6,10 @@ export abstract class UserError extends Error {
   abstract readonly code: string;
 }
 
-/** PostgreSQL, Redis, the event bus (full, closed) or a provider did not do its part. `retryable` says whether trying again can help. */
+/** PostgreSQL, Redis, the event bus (full, closed), a provider, the mail server or our own hashing of passwords (too much at once) did not do its part. `retryable` says whether trying again can help. */
 export class DependencyError extends Error {
   override readonly name = 'DependencyError';
-  readonly dependency: 'postgres' | 'redis' | 'bus' | 'provider' | 'sign-server';
+  readonly dependency: 'postgres' | 'redis' | 'bus' | 'provider' | 'sign-server' | 'passwords' | 'mail';
   readonly retryable: boolean;
 
   constructor(

@@ -21,6 +21,10 @@ export const sealContext = {
   userEmail: (userId: UserId): string => `app_user.email\n${userId}`,
   /** `app_user.display_name`. */
   userName: (userId: UserId): string => `app_user.display_name\n${userId}`,
+  /** `one_time_token.email`. */
+  newEmail: (userId: UserId): string => `one_time_token.email\n${userId}`,
+  /** `outgoing_mail.content`. */
+  mail: (mailId: string): string => `outgoing_mail.content\n${mailId}`,
   /** `user_session.user_agent`. */
   sessionUserAgent: (id: SignInId): string => `user_session.user_agent\n${id}`,
   /** `user_session.address`. */

@@ -14,6 +14,7 @@ import './actor.ts';
 import './audience-member.ts';
 import './token.ts';
 import './user.ts';
+import './account-mutation.ts';
 import './subscription.ts';
 import './node.ts';
 import './pipeline-link.ts';

@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
 import { ensureAccessKeys } from '../auth/access-keys.ts';
+import { createPasswordHasher } from '../auth/passwords/password-hasher.ts';
+import { createPasswordStrength } from '../auth/passwords/password-strength.ts';
 import type { SessionOptions } from '../auth/sessions/create-session-store.ts';
 import type { EventBus } from '../bus/port.ts';
 import type { PipelineHealth, Services } from '../context.ts';
@@ -108,7 +110,9 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     { session: options.session, publicUrl },
   );
   const { access } = identity;
-  const services: Services = { ...deps, ...identity, logger, live, publicUrl };
+  const passwordStrength = createPasswordStrength();
+  const passwords = createPasswordHasher(deps.masterKey);
+  const services: Services = { ...deps, ...identity, passwords, passwordStrength, logger, live, publicUrl };
   const stopSweeping = startIdentitySweep(services);
   const connections = new LiveConnections(services);
   await connections.start();
@@ -150,6 +154,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
       sockets.stop();
       await live.stop();
       await connections.stop();
+      await passwordStrength.stop();
       await access.stop();
       await stopSweeping();
       await listener.stop();

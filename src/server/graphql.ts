@@ -60,6 +60,7 @@ export function createGraphqlServer(services: Services, options: GraphqlOptions)
       viewer,
       request: info,
       cookies,
+      spent: new Set(),
       requestId,
       connectionId,
       services,

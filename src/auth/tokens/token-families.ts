@@ -147,7 +147,7 @@ export async function listTokenFamilies(
 
 /** Revokes one of the user's families, or all of them. Resolves to how many; tokens of them open nothing from now on. */
 export async function revokeFamilies(
-  deps: TokenFamilyDeps,
+  deps: Pick<TokenFamilyDeps, 'db' | 'bus' | 'clock'>,
   request: { readonly userId: UserId; readonly id: TokenFamilyId | null },
 ): Promise<number> {
   const revoked = await revokeTokenFamilies(deps.db, {

@@ -1,0 +1,75 @@
+import { isIPv6 } from 'node:net';
+import { RateLimitedError } from '../../limits/errors.ts';
+import type { BucketRule, Limiter } from '../../limits/limiter.ts';
+
+/** A bucket of so many tries that fills again within an hour. */
+function perHour(tries: number): BucketRule {
+  return { capacity: tries, restorePerSecond: tries / 3_600 };
+}
+
+/**
+ * How often may be tried to sign in. Unknown devices share what guessers would use up; a device that has signed in before
+ * has tries of its own, so that guessers cannot lock its owner out. In an hour a bucket gives at most twice its size: all
+ * unknown devices together get fewer than 100 tries.
+ */
+const SIGN_IN = {
+  addressAndAccount: perHour(5),
+  account: perHour(10),
+  address: perHour(20),
+  everybody: perHour(45),
+  knownDevice: perHour(10),
+} as const;
+
+/** What else strangers may ask for: each costs a hash or a mail. */
+const ASKED_BY_ADDRESS = perHour(20);
+const MAILS_TO_ACCOUNT = perHour(5);
+
+/** A sign-in that is about to be tried. */
+export interface SignInTry {
+  /** The account's keyed hash in hexadecimal, known or not. */
+  readonly account: string;
+  readonly address: string | null;
+  /** Names a device that has signed in to this account before; null for any other. */
+  readonly device: string | null;
+}
+
+/** Takes the try out of every bucket that it concerns, before anything is hashed. @throws RateLimitedError */
+export async function takeSignInTry(limiter: Limiter, attempt: SignInTry): Promise<void> {
+  const { account, device } = attempt;
+  if (device !== null) return take(limiter, `sign-in:device:${account}:${device}`, SIGN_IN.knownDevice);
+  const address = networkOf(attempt.address);
+  await take(limiter, `sign-in:pair:${address}:${account}`, SIGN_IN.addressAndAccount);
+  await take(limiter, `sign-in:address:${address}`, SIGN_IN.address);
+  await take(limiter, `sign-in:account:${account}`, SIGN_IN.account);
+  await take(limiter, 'sign-in:everybody', SIGN_IN.everybody);
+}
+
+/** Takes one of the requests that strangers may make from an address. @throws RateLimitedError */
+export function takeRequest(limiter: Limiter, what: string, address: string | null): Promise<void> {
+  return take(limiter, `${what}:address:${networkOf(address)}`, ASKED_BY_ADDRESS);
+}
+
+/** Whether one more mail may go to this account. Who asked is told nothing. */
+export async function mayMail(limiter: Limiter, account: string): Promise<boolean> {
+  return (await limiter.consume(`mail:account:${account}`, 1, MAILS_TO_ACCOUNT)).allowed;
+}
+
+async function take(limiter: Limiter, key: string, rule: BucketRule): Promise<void> {
+  const { allowed, retryAfterSeconds } = await limiter.consume(key, 1, rule);
+  if (!allowed) throw new RateLimitedError(retryAfterSeconds);
+}
+
+/** An IPv6 customer has a /64 to choose addresses from, so that counts as one. */
+function networkOf(address: string | null): string {
+  if (address === null) return 'unknown';
+  if (!isIPv6(address) || address.startsWith('::ffff:')) return address;
+  const [head = '', tail] = address.split('::');
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const groups = [
+    ...before,
+    ...Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0'),
+    ...after,
+  ];
+  return groups.slice(0, 4).join(':');
+}

@@ -1,0 +1,36 @@
+import { selectAccounts, updateEmailVerified } from '../../db/user.ts';
+import type { UserId } from '../../lib/ids.ts';
+import { queueMail } from '../../mail/outbox.ts';
+import { notifyAccessChanged } from '../access-topic.ts';
+import { openAccounts } from './account.ts';
+import { mayMail } from './account-limits.ts';
+import type { AccountDeps } from './deps.ts';
+import { emailHash } from './email-address.ts';
+import { issueOneTimeToken, useTokenOfUser } from './one-time-tokens.ts';
+
+/** Takes an address for one that its holder reads. @throws TokenInvalidError */
+export async function verifyEmail(deps: AccountDeps, token: string): Promise<UserId> {
+  const nowMs = deps.clock.nowMs();
+  const userId = await deps.db.transaction().execute(async (tx) => {
+    const row = await useTokenOfUser(tx, { token, kind: 'EMAIL_VERIFICATION', nowMs });
+    await updateEmailVerified(tx, { id: row.userId, nowMs });
+    return row.userId;
+  });
+  await notifyAccessChanged(deps.bus, userId);
+  return userId;
+}
+
+/** Sends the mail with the code again, in place of the earlier one. Nothing when the address is verified, or was written to too often. */
+export async function resendVerification(deps: AccountDeps, userId: UserId): Promise<void> {
+  const [account] = await openAccounts(deps, await selectAccounts(deps.db, [userId]));
+  if (account === undefined || account.emailVerified) return;
+  if (!(await mayMail(deps.limiter, emailHash(deps.masterKey, account.email).toString('hex')))) return;
+  await deps.db.transaction().execute(async (tx) => {
+    const token = await issueOneTimeToken(tx, {
+      kind: 'EMAIL_VERIFICATION',
+      userId,
+      nowMs: deps.clock.nowMs(),
+    });
+    await queueMail(deps, tx, { userId, to: account.email, letter: { kind: 'VERIFY_EMAIL', token } });
+  });
+}

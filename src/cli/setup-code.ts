@@ -1,0 +1,43 @@
+import { issueSetupCode } from '../auth/accounts/sign-up.ts';
+import type { Command, CommandContext } from './command.ts';
+import { EXIT_CODES, type ExitCode, RefusedError } from './exit-code.ts';
+import { connectFoundation, openOwnFoundation } from './foundation.ts';
+import { Parts } from './parts.ts';
+
+/** `tallylight setup-code`: the code with which the first administrator signs up. */
+export const setupCodeCommand: Command = {
+  name: 'setup-code',
+  summary: 'print the code that makes the first administrator',
+  usage: '',
+  description:
+    'Prints a fresh setup code, in place of an earlier one: whoever signs up with it becomes the administrator, once, within a\n' +
+    'day. Refused once somebody has signed up. `start` prints one by itself.\n' +
+    'Works on DATABASE_URL, or on the embedded database while nothing else uses it.',
+  positionals: { min: 0, max: 0 },
+  options: [],
+  choices: [],
+  examples: ['tallylight setup-code'],
+  logLevel: 'warn',
+  run: runSetupCode,
+};
+
+async function runSetupCode({ config, logger, clock, terminal }: CommandContext): Promise<ExitCode> {
+  const parts = new Parts(logger);
+  const request = { config, logger, clock, command: 'setup-code', process: null };
+  try {
+    const foundation =
+      config.database.url === null
+        ? await openOwnFoundation(parts, request)
+        : await connectFoundation(parts, request);
+    const code = await issueSetupCode(foundation);
+    if (code === null) {
+      throw new RefusedError(
+        'somebody has signed up already: an administrator can make others administrators.',
+      );
+    }
+    terminal.print(code);
+    return EXIT_CODES.OK;
+  } finally {
+    await parts.stopAll();
+  }
+}

@@ -1,0 +1,76 @@
+/** What is written to people, by occasion. Plain text: nothing in it is a link that somebody else could have chosen. */
+export type Letter =
+  | { readonly kind: 'VERIFY_EMAIL'; readonly token: string }
+  | { readonly kind: 'ALREADY_SIGNED_UP' }
+  | { readonly kind: 'RESET_PASSWORD'; readonly token: string }
+  | { readonly kind: 'PASSWORD_CHANGED' }
+  | { readonly kind: 'CONFIRM_NEW_EMAIL'; readonly token: string }
+  | { readonly kind: 'EMAIL_CHANGED' };
+
+/** Subject and text of a letter. `url` is where the installation is reached. */
+export function wordingOf(letter: Letter, url: string): { readonly subject: string; readonly text: string } {
+  const { subject, lines } = wording(letter);
+  return { subject, text: [...lines, '', `Tallylight at ${url}`, ''].join('\n') };
+}
+
+function wording(letter: Letter): { readonly subject: string; readonly lines: readonly string[] } {
+  switch (letter.kind) {
+    case 'VERIFY_EMAIL':
+      return {
+        subject: 'Confirm your e-mail address',
+        lines: [
+          'Somebody, most likely you, signed up with this address. To confirm it, enter this code within 24 hours:',
+          '',
+          `  ${letter.token}`,
+          '',
+          'If it was not you, do nothing.',
+        ],
+      };
+    case 'ALREADY_SIGNED_UP':
+      return {
+        subject: 'You already have an account',
+        lines: [
+          'Somebody, most likely you, tried to sign up with this address, which has an account already.',
+          'Sign in with it, or ask for a new password. If it was not you, do nothing: nothing has changed.',
+        ],
+      };
+    case 'RESET_PASSWORD':
+      return {
+        subject: 'Choose a new password',
+        lines: [
+          'Somebody, most likely you, asked for a new password. To choose one, enter this code within 30 minutes:',
+          '',
+          `  ${letter.token}`,
+          '',
+          'If it was not you, do nothing: the old password stays.',
+        ],
+      };
+    case 'PASSWORD_CHANGED':
+      return {
+        subject: 'Your password was changed',
+        lines: [
+          'The password of your account was changed, and everybody who was signed in was signed out.',
+          'If it was not you, ask for a new password at once.',
+        ],
+      };
+    case 'CONFIRM_NEW_EMAIL':
+      return {
+        subject: 'Confirm your new e-mail address',
+        lines: [
+          'To use this address for your account, enter this code within 24 hours:',
+          '',
+          `  ${letter.token}`,
+          '',
+          'If it was not you, do nothing.',
+        ],
+      };
+    case 'EMAIL_CHANGED':
+      return {
+        subject: 'Your e-mail address was changed',
+        lines: [
+          'Your account uses another e-mail address from now on; this one was used before.',
+          'If it was not you, tell whoever runs this installation.',
+        ],
+      };
+  }
+}

@@ -1,9 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  RefreshTokenInvalidError,
-  RefreshTokenRotatedError,
-} from '../../../src/auth/tokens/token-errors.ts';
+import { RefreshTokenInvalidError, RefreshTokenRotatedError } from '../../../src/auth/tokens/token-errors.ts';
 import type { ReuseReport } from '../../../src/auth/tokens/token-families.ts';
 import { createTokens, type Tokens } from '../../../src/auth/tokens/tokens.ts';
 import { createInProcessBus } from '../../../src/bus/in-process-bus.ts';

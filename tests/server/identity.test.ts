@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
+import { notifyAccessChanged } from '../../src/auth/access-topic.ts';
 import { createSessionStore, DEFAULT_SESSION_OPTIONS } from '../../src/auth/sessions/create-session-store.ts';
 import type { SessionStore } from '../../src/auth/sessions/session-store.ts';
 import { newSessionToken } from '../../src/auth/sessions/session-token.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { type UserId, uuidFromId } from '../../src/lib/ids.ts';
 import { insertBareUser } from '../support/account.ts';
 import { type ApiFixture, startApiFixture } from './api-fixture.ts';
 import { openSocket } from './socket-client.ts';
@@ -39,6 +41,7 @@ const ask = async (
 const byCookie = (token: string) => ({ cookie: `${COOKIE}=${token}` });
 const byToken = (token: string) => ({ authorization: `Bearer ${token}` });
 
+const LIVE = 'subscription ($channelId: ID!) { eventReceived(channelId: $channelId) { __typename } }';
 const SESSIONS = '{ viewerSessions { id isCurrent userAgent address secondFactorAt } }';
 const ACCESS_TOKEN =
   'mutation { accessTokenCreate(input: {}) { __typename ... on AccessTokenCreatePayload { accessToken } } }';
@@ -169,6 +172,60 @@ describe('WebSockets', () => {
     await client.next('connection_ack');
     expect(await client.closed).toEqual({ code: 4403, reason: 'Token expired' });
     expect(Math.abs(systemClock.nowMs() - Date.parse(accessTokenExpiresAt))).toBeLessThan(3_000);
+  });
+});
+
+describe('what is open', () => {
+  const join = async (userId: UserId, handle: string) => {
+    const channel = await fixture.channel(handle);
+    await fixture.db
+      .insertInto('channel_member')
+      .values({ channel_id: uuidFromId(channel.id), user_id: uuidFromId(userId), role: 'MODERATOR' })
+      .execute();
+    return channel.id;
+  };
+
+  it('by the cookie is cut when the sign-in is revoked [T-S3]', async () => {
+    const { userId, token, session } = await signIn();
+    const channelId = await join(userId, 'open.cookie');
+    const response = await fetch(`${fixture.url}/graphql`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+        'x-tallylight-csrf': '1',
+        ...byCookie(token),
+      },
+      body: JSON.stringify({ query: LIVE, variables: { channelId } }),
+    });
+    expect(response.status).toBe(200);
+    const ended = response.text().then(
+      () => 'ended',
+      () => 'cut',
+    );
+    await sessions.revoke({ userId, id: session.id });
+    expect(await ended).toBe('cut');
+  });
+
+  it('by a token is cut when its user leaves the channel, and not when they join one [T-E2] [T-S2]', async () => {
+    const { userId, token } = await signIn();
+    const channelId = await join(userId, 'open.left');
+    const made = await ask(byCookie(token), ACCESS_TOKEN);
+    using client = await openSocket(fixture.url);
+    client.send({ type: 'connection_init', payload: { token: made.data.accessTokenCreate.accessToken } });
+    await client.next('connection_ack');
+    client.subscribe('1', LIVE, { channelId });
+    await join(userId, 'open.joined');
+    await notifyAccessChanged(fixture.bus, userId);
+    client.subscribe('2', '{ __typename }');
+    await client.next('next', '2');
+    await fixture.db
+      .deleteFrom('channel_member')
+      .where('channel_id', '=', uuidFromId(channelId))
+      .where('user_id', '=', uuidFromId(userId))
+      .execute();
+    await notifyAccessChanged(fixture.bus, userId);
+    expect(await client.closed).toEqual({ code: 4403, reason: 'Forbidden' });
   });
 });
 

@@ -20,6 +20,9 @@ import { parseMasterKey } from '../../src/privacy/master-key.ts';
 import { createVault, type Vault } from '../../src/privacy/vault.ts';
 import { createBenchDatabase } from '../support/bench-database.ts';
 
+/** Opens what is recorded. */
+export const BENCH_MASTER_KEY = Buffer.alloc(32, 1).toString('base64');
+
 const DAYS = 30;
 const FIRST_DAY_MS = Date.UTC(2026, 9, 1);
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -34,6 +37,8 @@ const MEMBERS_PER_BATCH = 1_000;
 export interface RecordedMonth extends AsyncDisposable {
   readonly events: number;
   readonly members: number;
+  /** Where the database is. */
+  readonly url: string;
   readonly db: Kysely<Database>;
   readonly vault: Vault;
   readonly channelId: ChannelId;
@@ -60,7 +65,7 @@ export async function recordMonth(
     applicationName: 'tallylight bench',
   });
   made.defer(() => db.destroy());
-  const masterKey = parseMasterKey(Buffer.alloc(32, 1).toString('base64'));
+  const masterKey = parseMasterKey(BENCH_MASTER_KEY);
   const vault = createVault({ db, masterKey, clock: systemClock });
   const channelId = newId('channel', FIRST_DAY_MS);
   const { client } = database;
@@ -79,6 +84,7 @@ export async function recordMonth(
   return {
     events: options.events,
     members,
+    url: database.url,
     db,
     vault,
     channelId,

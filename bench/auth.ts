@@ -123,10 +123,7 @@ async function signIn(month: RecordedMonth): Promise<string> {
   await sql`insert into channel_member (channel_id, user_id, role)
     values (${uuidFromId(month.channelId)}, ${uuidFromId(userId)}, 'OWNER')`.execute(month.db);
   const bus = createInProcessBus({ clock: systemClock });
-  const sessions = createSessionStore(
-    { ...month, bus, clock: systemClock },
-    DEFAULT_SESSION_OPTIONS,
-  );
+  const sessions = createSessionStore({ ...month, bus, clock: systemClock }, DEFAULT_SESSION_OPTIONS);
   const { token } = await sessions.create({ userId, mfaAt: null, userAgent: null, address: null });
   await bus.close();
   return `__Host-tl_session=${token}`;

@@ -14,6 +14,9 @@ const AWAY_MS = 1_000;
 /** While Redis is away every process has a bucket of its own: together they must not allow much more than the shared one. */
 const AWAY_SHARE = 1 / 4;
 
+/** Hashes remembered at most. */
+const NAMES_MAX = 10_000;
+
 /** How long an untouched bucket is kept beyond the time in which it is full again, in milliseconds. */
 const KEPT_MS = 1_000;
 
@@ -67,6 +70,7 @@ class RedisLimiter implements Limiter {
   readonly #options: RedisLimiterOptions;
   readonly #prefix: string;
   readonly #local: Limiter;
+  readonly #names = new Map<string, string>();
   /** Until when Redis is not asked, by the clock of the machine's uptime; null while it answers. */
   #awayUntil: number | null = null;
 
@@ -78,7 +82,7 @@ class RedisLimiter implements Limiter {
   }
 
   async consume(key: string, points: number, rule: BucketRule): Promise<Consumption> {
-    const name = createHmac('sha256', this.#options.secret).update(key, 'utf8').digest('base64url');
+    const name = this.#nameOf(key);
     if (this.#awayUntil === null || performance.now() >= this.#awayUntil) {
       // Only one attempt finds out whether it is back: the others do not wait for it.
       if (this.#awayUntil !== null) this.#awayUntil = performance.now() + AWAY_MS;
@@ -91,6 +95,16 @@ class RedisLimiter implements Limiter {
       }
     }
     return this.#local.consume(name, points, stricter(rule, points));
+  }
+
+  /** The key's hash: remembered, since the same few come again and again. */
+  #nameOf(key: string): string {
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    const name = createHmac('sha256', this.#options.secret).update(key, 'utf8').digest('base64url');
+    if (this.#names.size >= NAMES_MAX) this.#names.clear();
+    this.#names.set(key, name);
+    return name;
   }
 
   async #ask(key: string, points: number, rule: BucketRule): Promise<Consumption> {

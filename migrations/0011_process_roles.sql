@@ -74,7 +74,13 @@ select relation, role, privileges from (values
   ('recovery_code',        'select, insert, update, delete',        '',                        ''),
   ('passkey_challenge',    'select, insert, update, delete',        '',                        ''),
   ('mfa_attempt',          'select, insert, update, delete',        '',                        ''),
-  ('invitation',           'select, insert, update, delete',        '',                        '')
+  ('invitation',           'select, insert, update, delete',        '',                        ''),
+  ('client',               'select, insert, update, delete',        '',                        ''),
+  ('client_key',           'select, insert, update, delete',        '',                        ''),
+  ('client_operation',     'select, insert, delete',                '',                        ''),
+  ('client_manifest',      'select, insert, delete',                '',                        ''),
+  ('client_operation_usage', 'select, insert, update, delete',      '',                        ''),
+  ('client_deprecation_usage', 'select, insert, update, delete',    '',                        '')
 ) as table_row (relation, api, ingest, worker)
 cross join lateral (values
   ('tallylight_api', api), ('tallylight_ingest', ingest), ('tallylight_worker', worker)

@@ -6,6 +6,9 @@ import type { SessionStore } from './auth/sessions/session-store.ts';
 import type { Tokens } from './auth/tokens/tokens.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { EventBus } from './bus/port.ts';
+import type { CheckDocument } from './clients/operation.ts';
+import type { RegisteredOperations } from './clients/registered-operations.ts';
+import type { ClientUsage } from './clients/usage.ts';
 import type { ChannelRow } from './db/channel.ts';
 import type { Database } from './db/connect.ts';
 import type { SessionRow } from './db/session.ts';
@@ -41,6 +44,11 @@ export interface Services {
   readonly passwordStrength: PasswordStrength;
   readonly access: Access;
   readonly tokens: Tokens;
+  /** What may be run by id. */
+  readonly operations: RegisteredOperations;
+  readonly clientUsage: ClientUsage;
+  /** Holds a document against the schema and every limit. */
+  readonly checkDocument: CheckDocument;
   /** Where clients reach us, without a slash at the end. */
   readonly publicUrl: string;
 }

@@ -46,7 +46,11 @@ export async function createAccess(
 /** Whether somebody still may all that they might before: then what they have open can stay open. */
 export function keepsRights(before: KnownViewer, after: KnownViewer): boolean {
   if (before.kind === 'CLIENT' && after.kind === 'CLIENT') {
-    return before.channelId === after.channelId && isWithin(before.scopes, after.scopes);
+    return (
+      before.channelId === after.channelId &&
+      isWithin(before.scopes, after.scopes) &&
+      isWithin(before.allowedOrigins, after.allowedOrigins)
+    );
   }
   if (before.kind !== 'USER' || after.kind !== 'USER') return before.kind === after.kind;
   if (before.platformRole !== after.platformRole) return false;

@@ -67,6 +67,10 @@ export interface ClientViewer {
   readonly keyId: ClientKeyId;
   readonly channelId: ChannelId;
   readonly scopes: ReadonlySet<ClientScope>;
+  /** Pages of these origins may use it; what is no page sends no origin. */
+  readonly allowedOrigins: ReadonlySet<string>;
+  /** Points a minute; null: what everybody has. */
+  readonly costPerMinute: number | null;
 }
 
 /** Who is asking. */

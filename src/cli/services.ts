@@ -37,6 +37,8 @@ const OVERLAY_DIRECTORY = fileURLToPath(new URL('../../web/overlay', import.meta
 
 /** How often to look whether the bus is empty when stopping, in milliseconds. */
 const DRAIN_LOOK_MS = 10;
+/** The console's files. */
+const CONSOLE_DIRECTORY = fileURLToPath(new URL('../../web/console', import.meta.url));
 
 /** Names this process among all: several may run on a machine, one after the other too. */
 function processName(): string {
@@ -172,7 +174,7 @@ export async function startApiServer(
     terminal,
   }: { readonly config: Config; readonly jobs: JobQueue; readonly terminal: Terminal },
 ): Promise<{ readonly url: string }> {
-  const { host, port, tls, publicUrl, allowedOrigins, metricsToken } = config.api;
+  const { host, port, tls, publicUrl, allowedOrigins, freeForm, metricsToken } = config.api;
   const exposure = exposureWarning(config);
   if (exposure !== null) terminal.note(`tallylight: ${exposure}`);
   const { development } = config;
@@ -195,9 +197,11 @@ export async function startApiServer(
           development,
           session: config.session,
           allowedOrigins,
+          freeForm,
           metricsToken: metricsToken?.reveal() ?? null,
           overlayDirectory: OVERLAY_DIRECTORY,
           ...protectionOf(config),
+          consoleDirectory: CONSOLE_DIRECTORY,
         },
       ),
     (server) => server.stop(),

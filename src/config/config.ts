@@ -38,6 +38,8 @@ export interface Config {
     /** Null: made from host and port. */
     readonly publicUrl: string | null;
     readonly allowedOrigins: readonly string[];
+    /** Who may send documents of their own. */
+    readonly freeForm: 'trusted' | 'development' | 'anybody' | 'never';
     readonly metricsToken: Secret | null;
     readonly trustedProxies: readonly string[];
     readonly costPoints: number;
@@ -112,6 +114,7 @@ export function configOf(values: VariableValues): Config {
       tls: tlsOf(values),
       publicUrl: values.TALLYLIGHT_PUBLIC_URL,
       allowedOrigins: values.TALLYLIGHT_ALLOWED_ORIGINS,
+      freeForm: values.TALLYLIGHT_FREE_FORM,
       metricsToken: values.TALLYLIGHT_METRICS_TOKEN,
       trustedProxies: values.TALLYLIGHT_TRUSTED_PROXIES,
       costPoints: values.TALLYLIGHT_COST_POINTS,

@@ -167,6 +167,13 @@ export const VARIABLES = {
     min: 100,
     max: 600_000,
   }),
+  TALLYLIGHT_FREE_FORM: choice({
+    section: API,
+    description:
+      'Who may send GraphQL documents of their own beside registered operations. `trusted`: administrators, owners of a channel, the operator, and in development every person. `development`: every person, in development only. `anybody`: every person. `never`: nobody. Integrators and overlays never may.',
+    defaultText: 'trusted',
+    words: ['trusted', 'development', 'anybody', 'never'],
+  }),
   TALLYLIGHT_METRICS_TOKEN: secretText({
     section: API,
     description:

@@ -5,6 +5,14 @@
 
 import type { ColumnType } from "kysely";
 
+export type ArrayType<T> = ArrayTypeImpl<T> extends (infer U)[]
+  ? U[]
+  : ArrayTypeImpl<T>;
+
+export type ArrayTypeImpl<T> = T extends ColumnType<infer S, infer I, infer U>
+  ? ColumnType<S[], I[], U[]>
+  : T[];
+
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
@@ -94,6 +102,59 @@ export interface ChannelMember {
 export interface ChannelSequence {
   channel_id: string;
   last_sequence: Int8;
+}
+
+export interface Client {
+  allowed_origins: Generated<string[]>;
+  channel_id: string;
+  cost_per_minute: number | null;
+  created_at: Timestamp;
+  created_by: string | null;
+  disabled_at: Timestamp | null;
+  id: string;
+  manifest_version: Generated<number>;
+  name: string;
+}
+
+export interface ClientDeprecationUsage {
+  client_id: string;
+  coordinate: string;
+  day: Timestamp;
+  uses: Int8;
+}
+
+export interface ClientKey {
+  client_id: string;
+  created_at: Timestamp;
+  expires_at: Timestamp;
+  id: string;
+  key_hash: Buffer;
+  last_used_at: Timestamp | null;
+  prefix: string;
+  revoked_at: Timestamp | null;
+  scopes: string[];
+}
+
+export interface ClientManifest {
+  client_id: string;
+  created_at: Timestamp;
+  id: string;
+  operation_hashes: ArrayType<Buffer>;
+  version: number;
+}
+
+export interface ClientOperation {
+  client_id: string;
+  document: string;
+  name: string;
+  operation_hash: Buffer;
+}
+
+export interface ClientOperationUsage {
+  client_id: string;
+  day: Timestamp;
+  operation_hash: Buffer;
+  runs: Int8;
 }
 
 export interface Event {
@@ -324,6 +385,12 @@ export interface DB {
   channel_connection: ChannelConnection;
   channel_member: ChannelMember;
   channel_sequence: ChannelSequence;
+  client: Client;
+  client_deprecation_usage: ClientDeprecationUsage;
+  client_key: ClientKey;
+  client_manifest: ClientManifest;
+  client_operation: ClientOperation;
+  client_operation_usage: ClientOperationUsage;
   event: Event;
   gift_catalogue: GiftCatalogue;
   invitation: Invitation;

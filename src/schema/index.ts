@@ -24,6 +24,8 @@ import './team-mutation.ts';
 import './invitation-mutation.ts';
 import './user-admin.ts';
 import './replay-mutation.ts';
+import './client.ts';
+import './client-mutation.ts';
 import { assertValidSchema } from 'graphql';
 import { assert } from '../lib/assert.ts';
 import { builder } from './builder.ts';

@@ -1,4 +1,5 @@
 import type { ChannelRow } from '../db/channel.ts';
+import type { ClientRow } from '../db/client.ts';
 import type { SessionRow } from '../db/session.ts';
 import type { StreamRow } from '../db/stream.ts';
 import type { GapRow } from '../db/stream-gap.ts';
@@ -13,3 +14,4 @@ export const Session = builder.objectRef<SessionRow>('Session');
 export const Gap = builder.objectRef<GapRow>('Gap');
 export const Member = builder.objectRef<AudienceMember>('AudienceMember');
 export const Event = builder.interfaceRef<ShownEvent>('Event');
+export const Client = builder.objectRef<ClientRow>('Client');

@@ -7,6 +7,8 @@ import { createPasswordHasher } from '../auth/passwords/password-hasher.ts';
 import { createPasswordStrength } from '../auth/passwords/password-strength.ts';
 import type { SessionOptions } from '../auth/sessions/create-session-store.ts';
 import type { EventBus } from '../bus/port.ts';
+import { type FirstPartyOperations, RegisteredOperations } from '../clients/registered-operations.ts';
+import { ClientUsage } from '../clients/usage.ts';
 import type { PipelineHealth, Services } from '../context.ts';
 import type { Database } from '../db/connect.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
@@ -19,7 +21,11 @@ import type { Vault } from '../privacy/vault.ts';
 import { schema } from '../schema/index.ts';
 import { AddressPlaces } from './address-places.ts';
 import { createClientAddress } from './client-address.ts';
+import { ClientOrigins } from './client-origin.ts';
 import { type CostRules, costRulesOf } from './cost-bucket.ts';
+import { createDocumentCheck } from './document-check.ts';
+import type { FreeForm } from './document-choice.ts';
+import { loadFirstParty } from './first-party-operations.ts';
 import { createGraphqlServer, GRAPHQL_PATH } from './graphql.ts';
 import { createIdentity } from './identity.ts';
 import { startIdentitySweep } from './identity-sweep.ts';
@@ -75,8 +81,14 @@ export interface ApiOptions {
   readonly trustedProxies?: readonly string[];
   /** Takes queries by GET, and shows the schema: for conformance suites, never in production. */
   readonly conformance?: { readonly get: boolean; readonly introspection: boolean };
-  /** Where the overlay's files are. */
+  /** Who may write documents of their own; left out: `trusted`. */
+  readonly freeForm?: FreeForm;
+  /** Where the overlay's files are; what it may run is in `operations`. */
   readonly overlayDirectory: string;
+  /** Where the console's files are; left out: there is no console. */
+  readonly consoleDirectory?: string;
+  /** What our own pages run; left out: what is in their folders. */
+  readonly firstParty?: FirstPartyOperations;
 }
 
 export interface Api {
@@ -110,17 +122,32 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     { session: options.session, publicUrl },
   );
   const { access } = identity;
+  const operations = new RegisteredOperations(deps, options.firstParty ?? (await loadFirstParty(options)));
+  await operations.start();
+  const clientUsage = new ClientUsage({ ...deps, logger });
+  const checkDocument = createDocumentCheck(schema);
+  const clients = { operations, clientUsage, checkDocument };
   const passwordStrength = createPasswordStrength();
   const passwords = createPasswordHasher(deps.masterKey);
-  const services: Services = { ...deps, ...identity, passwords, passwordStrength, logger, live, publicUrl };
+  const services: Services = {
+    ...deps,
+    ...identity,
+    ...clients,
+    passwords,
+    passwordStrength,
+    logger,
+    live,
+    publicUrl,
+  };
   const stopSweeping = startIdentitySweep(services);
   const connections = new LiveConnections(services);
   await connections.start();
-  const { development } = options;
+  const { development, freeForm = 'trusted' } = options;
   const { get, introspection } = options.conformance ?? { get: false, introspection: development };
   const graphql = createGraphqlServer(services, {
     schema,
     development,
+    freeForm,
     introspection: introspection || development,
     get,
     costRules: options.costRules ?? costRulesOf(COST_POINTS, COST_POINTS_PER_SECOND),
@@ -128,7 +155,14 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   });
   const clientAddress = createClientAddress(options.trustedProxies ?? []);
   const places = new AddressPlaces(CONNECTIONS_PER_ADDRESS_MAX);
-  const sockets = createSocketServer({ services, graphql, connections, development, clientAddress });
+  const sockets = createSocketServer({
+    services,
+    graphql,
+    connections,
+    development,
+    freeForm,
+    clientAddress,
+  });
   const state = { stopping: false };
   const router: RouterDeps = {
     services,
@@ -141,6 +175,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     clientAddress,
     places,
     get,
+    clientOrigins: new ClientOrigins(deps),
     metricsToken: options.metricsToken ?? null,
     state,
   };
@@ -155,9 +190,11 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
       await live.stop();
       await connections.stop();
       await passwordStrength.stop();
+      await operations.stop();
       await access.stop();
       await stopSweeping();
       await listener.stop();
+      await clientUsage.stop();
       logger.info('api.stopped');
     },
   };
@@ -170,7 +207,11 @@ function acceptUpgrades(server: Server, sockets: SocketServer, router: RouterDep
     const free = router.places.take(router.clientAddress(request));
     if (free === null) return refuseUpgrade(socket, '429 Too Many Requests');
     socket.once('close', free);
-    sockets.upgrade(request, socket, head);
+    if (isAllowedOrigin(request, router.allowedOrigins)) return sockets.upgrade(request, socket, head);
+    upgradeClientPage({ sockets, router }, request, socket, head).catch((error: unknown) => {
+      router.services.logger.warn({ err: error }, 'socket.origin.failed');
+      refuseUpgrade(socket, '503 Service Unavailable');
+    });
   });
 }
 
@@ -178,7 +219,23 @@ function acceptUpgrades(server: Server, sockets: SocketServer, router: RouterDep
 function upgradeRefusal(request: IncomingMessage, router: RouterDeps): string | null {
   if (router.state.stopping) return '503 Service Unavailable';
   if ((request.url ?? '').split('?', 1)[0] !== GRAPHQL_PATH) return '404 Not Found';
-  return isAllowedOrigin(request, router.allowedOrigins) ? null : '403 Forbidden';
+  return null;
+}
+
+/** A page that is not ours may be of a client that allows it: whose it is, its key will say. */
+async function upgradeClientPage(
+  { sockets, router }: { readonly sockets: SocketServer; readonly router: RouterDeps },
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  const reset = () => socket.destroy();
+  socket.on('error', reset);
+  const { origin } = request.headers;
+  const allowed = origin !== undefined && (await router.clientOrigins.allows(origin));
+  socket.off('error', reset);
+  if (!allowed) refuseUpgrade(socket, '403 Forbidden');
+  else if (!socket.destroyed) sockets.upgrade(request, socket, head, { clientPage: true });
 }
 
 /**

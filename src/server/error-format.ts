@@ -22,6 +22,8 @@ const STATUSES: Readonly<Record<string, { readonly status: number; readonly spec
   RATE_LIMITED: { status: 429 },
   DEADLINE_EXCEEDED: { status: 504, spec: true },
   BAD_USER_INPUT: { status: 400, spec: true },
+  OPERATION_NOT_REGISTERED: { status: 400, spec: true },
+  FREE_FORM_NOT_ALLOWED: { status: 400, spec: true },
   BAD_REQUEST: { status: 400 },
   UNAUTHENTICATED: { status: 401, spec: true },
   REQUEST_ENTITY_TOO_LARGE: { status: 413 },

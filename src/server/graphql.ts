@@ -12,11 +12,13 @@ import { UserError } from '../errors/errors.ts';
 import { documentLimits } from './armor.ts';
 import { type CostRules, chargeOperation, costHeaders } from './cost-bucket.ts';
 import { withDeadline } from './deadline.ts';
+import { reportsDeprecations } from './deprecation-report.ts';
+import { chooseDocument, type FreeForm } from './document-choice.ts';
 import { type ErrorContext, formatError } from './error-format.ts';
 import { BODY_BYTES_MAX, REFUSED_DOCUMENT_COST } from './limits.ts';
 import { createLoaders } from './loaders.ts';
 import { judgeOperation, type OperationToRun } from './operation-guard.ts';
-import { readParameters } from './request-body.ts';
+import { type RequestParameters, readParameters } from './request-body.ts';
 
 /** Where GraphQL is served: POST, server-sent events and WebSocket alike. */
 export const GRAPHQL_PATH = '/graphql';
@@ -49,6 +51,8 @@ export interface GraphqlOptions {
   readonly costRules: CostRules;
   /** How long an operation may run, in milliseconds. */
   readonly deadlineMs: number;
+  /** Who may write documents of their own. */
+  readonly freeForm: FreeForm;
 }
 
 /** The GraphQL part of the server, for HTTP; `getEnveloped` gives the same rules to WebSocket. */
@@ -75,7 +79,10 @@ export function createGraphqlServer(services: Services, options: GraphqlOptions)
     batching: false,
     multipart: false,
     maxRequestBodySize: BODY_BYTES_MAX,
+    extraParamNames: ['documentId'],
     plugins: [
+      choosesDocuments(services, options),
+      reportsDeprecations(services.clientUsage),
       ...documentLimits(),
       readsJsonOnly(options),
       judges(services, options),
@@ -88,6 +95,19 @@ function readsJsonOnly({ get }: GraphqlOptions): Plugin {
   return {
     onRequestParse({ setRequestParser }) {
       setRequestParser((request) => readParameters(request, { get }));
+    },
+  };
+}
+
+/** Puts a registered operation's document in place of its id, and refuses documents from who may not write any. */
+function choosesDocuments(services: Services, options: GraphqlOptions): Plugin<AppContext, Caller> {
+  return {
+    async onParams({ params, setParams, context }) {
+      // The body's reader made them, and the context is what the router handed over.
+      const { documentId, ...rest } = params as RequestParameters;
+      const { viewer } = context as unknown as Caller;
+      const query = await chooseDocument(services, options, { viewer, ...rest, documentId });
+      setParams({ ...rest, query });
     },
   };
 }

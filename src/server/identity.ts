@@ -10,6 +10,7 @@ import type { SessionStore } from '../auth/sessions/session-store.ts';
 import { tokenCredential } from '../auth/token-credential.ts';
 import type { ReuseReport } from '../auth/tokens/token-families.ts';
 import { createTokens, type Tokens } from '../auth/tokens/tokens.ts';
+import { clientKeyCredential } from '../clients/client-key.ts';
 import type { ApiDeps } from './api.ts';
 
 /** Who comes with what: sessions, tokens, and every kind of credential. */
@@ -28,6 +29,7 @@ export async function createIdentity(
   const tokens = await createTokens({ ...deps, publicUrl: options.publicUrl });
   const access = await createAccess(deps, [
     accessKeyCredential(deps),
+    clientKeyCredential(deps),
     sessionCredential({ ...deps, sessions }),
     tokenCredential({ ...deps, tokens }),
   ]);

@@ -75,7 +75,7 @@ function costOf(operation: OperationToRun, selected: OperationDefinitionNode): n
 const introspecting = new WeakMap<DocumentNode, boolean>();
 
 /** Whether the document asks for the schema, anywhere. Documents are parsed once, so the answer is kept with them. */
-function introspects(document: DocumentNode): boolean {
+export function introspects(document: DocumentNode): boolean {
   const known = introspecting.get(document);
   if (known !== undefined) return known;
   let found = false;

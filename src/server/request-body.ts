@@ -4,7 +4,9 @@ import { nestsDeeperThan } from './json-depth.ts';
 import { JSON_DEPTH_MAX } from './limits.ts';
 
 const PARAMETERS = z.object({
-  query: z.string(),
+  query: z.string().nullish(),
+  /** `sha256:` and the hash, in place of a document. */
+  documentId: z.string().nullish(),
   operationName: z.string().nullish(),
   variables: z.record(z.string(), z.unknown()).nullish(),
   extensions: z.record(z.string(), z.unknown()).nullish(),
@@ -12,7 +14,9 @@ const PARAMETERS = z.object({
 
 /** One GraphQL request, as its body says it. */
 export interface RequestParameters {
+  /** Empty when a registered operation is named. */
   query: string;
+  documentId?: string;
   operationName?: string;
   variables?: Record<string, unknown>;
   extensions?: Record<string, unknown>;
@@ -38,18 +42,24 @@ export async function readParameters(
 /** @throws GraphQLError */
 function parameters(body: unknown): RequestParameters {
   const parsed = PARAMETERS.safeParse(body);
-  if (!parsed.success) {
+  if (!parsed.success || !namesDocument(parsed.data)) {
     throw badRequest(
-      'The body must be one JSON object with `query` (text) and, if needed, `operationName`, `variables` and `extensions`.',
+      'The body must be one JSON object with `query` (text) or `documentId`, and, if needed, `operationName`, `variables` and `extensions`.',
     );
   }
-  const { query, operationName, variables, extensions } = parsed.data;
+  const { query, documentId, operationName, variables, extensions } = parsed.data;
   return {
-    query,
+    query: query ?? '',
+    ...(documentId == null ? {} : { documentId }),
     ...(operationName == null ? {} : { operationName }),
     ...(variables == null ? {} : { variables }),
     ...(extensions == null ? {} : { extensions }),
   };
+}
+
+/** Whether it says what to run. What else stands in `extensions` is nobody's business. */
+function namesDocument({ query, documentId, extensions }: z.infer<typeof PARAMETERS>): boolean {
+  return query != null || documentId != null || extensions?.persistedQuery != null;
 }
 
 async function readText(request: Request): Promise<string> {

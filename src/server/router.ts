@@ -5,6 +5,7 @@ import { ANONYMOUS, type Viewer } from '../auth/viewer.ts';
 import type { Services } from '../context.ts';
 import type { AddressPlaces } from './address-places.ts';
 import type { ClientAddress } from './client-address.ts';
+import { type ClientOrigins, mayCallFrom } from './client-origin.ts';
 import { cookiesOf, readCookie } from './cookies.ts';
 import { isUnavailable, UNAVAILABLE_MESSAGE } from './error-format.ts';
 import { GRAPHQL_PATH, type GraphqlServer } from './graphql.ts';
@@ -27,6 +28,7 @@ export interface RouterDeps {
   readonly places: AddressPlaces;
   /** Takes queries by GET as well. */
   readonly get: boolean;
+  readonly clientOrigins: ClientOrigins;
   readonly metricsToken: string | null;
   /** Turns true when the server begins to stop. */
   readonly state: { readonly stopping: boolean };
@@ -133,10 +135,13 @@ async function serveMetrics(deps: RouterDeps, exchange: Exchange): Promise<void>
 async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void> {
   const { request, response, requestId } = exchange;
   response.setHeader('cache-control', 'no-store');
-  if (!isAllowedOrigin(request, deps.allowedOrigins)) {
-    return refuse(exchange, 403, 'FORBIDDEN', 'Pages of this origin may not use the API.');
-  }
-  allowCrossOrigin(deps, request, response);
+  const { origin } = request.headers;
+  const ofClient =
+    !isAllowedOrigin(request, deps.allowedOrigins) &&
+    origin !== undefined &&
+    (await deps.clientOrigins.allows(origin));
+  if (!ofClient && !isAllowedOrigin(request, deps.allowedOrigins)) return refuseOrigin(exchange);
+  allowCrossOrigin(deps, request, response, ofClient);
   if (request.method === 'OPTIONS') {
     response.writeHead(204).end();
     return;
@@ -157,6 +162,10 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
   response.once('close', free);
   const viewer = await authenticated(deps, request);
   if (viewer === null) return refuseUnknown(exchange);
+  // A page that only a client allows may come as this client alone.
+  if ((ofClient && viewer.kind !== 'CLIENT') || !mayCallFrom(viewer, origin ?? null)) {
+    return refuseOrigin(exchange);
+  }
   // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
   if (response.destroyed) return;
   // Any of them may turn out to be an event stream, which is cut off once the key is no longer valid.
@@ -180,10 +189,15 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
 }
 
 /** Lets pages of the allowed origins, and no others, read our answers: with cookies, since they are ours or trusted. */
-function allowCrossOrigin(deps: RouterDeps, request: IncomingMessage, response: ServerResponse): void {
+function allowCrossOrigin(
+  deps: RouterDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+  ofClient: boolean,
+): void {
   response.setHeader('vary', 'Origin');
   const { origin } = request.headers;
-  if (origin === undefined || !deps.allowedOrigins.has(origin)) return;
+  if (origin === undefined || !(ofClient || deps.allowedOrigins.has(origin))) return;
   response.setHeader('access-control-allow-origin', origin);
   response.setHeader('access-control-allow-credentials', 'true');
   response.setHeader('access-control-expose-headers', EXPOSED_HEADERS);
@@ -221,6 +235,10 @@ function bearerToken(request: IncomingMessage): string | null {
 function sameText(a: string, b: string): boolean {
   const hash = (text: string) => createHash('sha256').update(text, 'utf8').digest();
   return timingSafeEqual(hash(a), hash(b));
+}
+
+function refuseOrigin(exchange: Exchange): void {
+  refuse(exchange, 403, 'FORBIDDEN', 'Pages of this origin may not use the API.');
 }
 
 function refuseUnknown(exchange: Exchange): void {

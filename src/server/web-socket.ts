@@ -13,7 +13,9 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../auth/viewer.ts';
 import type { RequestInfo, Services } from '../context.ts';
 import type { ClientAddress } from './client-address.ts';
+import { mayCallFrom } from './client-origin.ts';
 import { CLOSE_CODES } from './close-codes.ts';
+import { chooseDocument, type FreeForm } from './document-choice.ts';
 import { type ErrorContext, errorJson, formatError } from './error-format.ts';
 import { type GraphqlServer, graphqlError } from './graphql.ts';
 import { BODY_BYTES_MAX, CONNECTION_INIT_MS, OPERATIONS_PER_SOCKET_MAX, PING_EVERY_MS } from './limits.ts';
@@ -27,6 +29,8 @@ const PROGRESS_EVERY_MS = 1_000;
 interface Extra {
   readonly peer: Peer;
   readonly request: RequestInfo;
+  /** Of a page that may come as a client that allows its origin, and as nobody else. */
+  readonly clientPage: boolean;
   /** Known once the connection is acknowledged. */
   viewer: Viewer | null;
   /** Takes the connection out of the list of those whose keys are watched. */
@@ -43,12 +47,19 @@ interface SocketDeps {
   readonly connections: LiveConnections;
   readonly development: boolean;
   readonly clientAddress: ClientAddress;
+  readonly freeForm: FreeForm;
 }
 
 /** GraphQL over WebSocket. */
 export interface SocketServer {
   /** Takes over a connection that asked to become a WebSocket, and was found to be allowed to. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    /** `clientPage`: of a page that may come as a client that allows its origin, and as nobody else. */
+    options?: { readonly clientPage: boolean },
+  ): void;
   readonly connectionCount: number;
   /** Closes every connection with 1001. */
   stop(): void;
@@ -88,12 +99,13 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     onClose: ({ extra }) => extra.leave(),
   });
 
-  const welcome = (socket: WebSocket, request: IncomingMessage) => {
+  const welcome = (socket: WebSocket, request: IncomingMessage, clientPage: boolean) => {
     const peer = new Peer(socket, deps.services.logger);
     peers.add(peer);
     const closed = core.opened(peer, {
       peer,
       request: requestInfoOf(request, 'WS', deps.clientAddress),
+      clientPage,
       viewer: null,
       leave: () => undefined,
     });
@@ -112,7 +124,8 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     setInterval(() => eachPeer((peer) => peer.checkProgress()), PROGRESS_EVERY_MS),
   ];
   return {
-    upgrade: (request, socket, head) => sockets.handleUpgrade(request, socket, head, welcome),
+    upgrade: (request, socket, head, { clientPage } = { clientPage: false }) =>
+      sockets.handleUpgrade(request, socket, head, (opened) => welcome(opened, request, clientPage)),
     get connectionCount() {
       return peers.size;
     },
@@ -130,7 +143,8 @@ async function admit(deps: SocketDeps, { connectionParams, extra }: SocketContex
   const viewer =
     typeof text === 'string' ? await deps.services.access.authenticate({ kind: 'BEARER', text }) : null;
   // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
-  if (viewer === null || !extra.peer.isOpen) return false;
+  if (viewer === null || !extra.peer.isOpen || !mayCallFrom(viewer, extra.request.origin)) return false;
+  if (extra.clientPage && viewer.kind !== 'CLIENT') return false;
   const leave = deps.connections.add({
     viewer,
     cutOff: (reason) =>
@@ -167,7 +181,11 @@ async function prepare(
     connectionId: peer.id,
   });
   try {
-    const document = parse(payload.query);
+    // The protocol lets other words through beside its own.
+    const { documentId } = payload as { readonly documentId?: unknown };
+    const { query, extensions } = payload;
+    const chosen = { viewer, query, documentId, extensions };
+    const document = parse(await chooseDocument(deps.services, deps, chosen));
     const problems = validate(schema, document);
     if (problems.length > 0) return problems;
     return {

@@ -31,6 +31,7 @@ describe('parseConfig', () => {
       tls: null,
       publicUrl: null,
       allowedOrigins: [],
+      freeForm: 'trusted',
       metricsToken: null,
       trustedProxies: [],
       costPoints: 10_000,

@@ -47,7 +47,8 @@ function user(
 
 function client(scopes: readonly ClientScope[], channelId: ChannelId = HERE): Viewer {
   const ids = { clientId: newId('client', 5), keyId: newId('clientKey', 6) };
-  return { kind: 'CLIENT', ...ids, channelId, scopes: new Set(scopes) };
+  const limits = { allowedOrigins: new Set<string>(), costPerMinute: null };
+  return { kind: 'CLIENT', ...ids, ...limits, channelId, scopes: new Set(scopes) };
 }
 
 const accessKeyId = newId('accessKey', 7);

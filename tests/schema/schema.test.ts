@@ -66,6 +66,7 @@ describe('the schema', () => {
       'ChannelConnection',
       'ChannelInvitationConnection',
       'ChannelTeamConnection',
+      'ClientConnection',
       'EventConnection',
       'GapConnection',
       'GifterConnection',

@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 import { operatorKey, overlayKey } from '../../src/auth/access-keys.ts';
 import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
 import type { EventBus } from '../../src/bus/port.ts';
+import { operationHash, type RegisteredOperation } from '../../src/clients/operation.ts';
 import { createDatabase, type Database } from '../../src/db/connect.ts';
 import { takeProcessRole } from '../../src/db/process-role.ts';
 import { inspectPipeline } from '../../src/health/pipeline-health.ts';
@@ -22,6 +23,11 @@ import { createVault, type Vault } from '../../src/privacy/vault.ts';
 import { type Api, type ApiOptions, startApi } from '../../src/server/api.ts';
 import { createTestDatabase } from '../support/database.ts';
 
+/** Names a registered operation. */
+export interface RegisteredRequest {
+  readonly extensions: { readonly persistedQuery: { readonly version: 1; readonly sha256Hash: string } };
+}
+
 /** An API over a database of its own and the in-process bus, all of them real. */
 export interface ApiFixture extends AsyncDisposable {
   readonly api: Api;
@@ -36,6 +42,11 @@ export interface ApiFixture extends AsyncDisposable {
   statements(): number;
   /** Makes a channel, as `channelConnect` does. */
   channel(handle: string): Promise<{ readonly id: ChannelId; readonly overlayKey: string }>;
+  /**
+   * What to send in place of a document: its id, as an operation that overlays may run from now on. Overlays may send no
+   * documents, so `post` and `ask` do so by themselves for their keys.
+   */
+  byId(query: string): RegisteredRequest;
   /** Sends a request as the holder of `key`. */
   post(body: object, key?: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
   /** The answer of an operation run as the owner. */
@@ -84,6 +95,12 @@ export async function startApiFixture(
   await writeFile(path.join(overlayDirectory, 'index.html'), '<!doctype html><title>overlay</title>');
   await writeFile(path.join(overlayDirectory, 'overlay.js'), 'export {};\n');
   await writeFile(path.join(overlayDirectory, 'secret.txt'), 'not a file of the overlay');
+  const overlayOperations = new Map<string, RegisteredOperation>();
+  const byId: ApiFixture['byId'] = (document) => {
+    const hash = operationHash(document);
+    overlayOperations.set(hash, { hash, name: 'Test', document });
+    return { extensions: { persistedQuery: { version: 1, sha256Hash: hash } } };
+  };
   const api = await startApi(
     {
       db,
@@ -104,7 +121,9 @@ export async function startApiFixture(
       development: false,
       allowedOrigins: [],
       metricsToken: null,
+      freeForm: 'anybody',
       overlayDirectory,
+      firstParty: { overlay: overlayOperations, console: new Map() },
       ...options,
     },
   );
@@ -114,7 +133,11 @@ export async function startApiFixture(
     fetch(`${api.url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, ...headers },
-      body: JSON.stringify(body),
+      body: JSON.stringify(
+        key.startsWith('tlo_') && 'query' in body
+          ? { ...body, query: undefined, ...byId(String(body.query)) }
+          : body,
+      ),
     });
   return {
     api,
@@ -129,6 +152,7 @@ export async function startApiFixture(
       const { id } = await connectChannel({ db, bus, clock, masterKey }, { handle, provider: 'TIKTOK' });
       return { id, overlayKey: overlayKey(masterKey, id, 1) };
     },
+    byId,
     post,
     ask: async (query, variables = {}, key = owner) => (await post({ query, variables }, key)).json(),
     [Symbol.asyncDispose]: () => cleanup.disposeAsync(),

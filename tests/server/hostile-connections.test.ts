@@ -87,7 +87,7 @@ describe('a client that leaves while it sends', () => {
 describe('a client that leaves while its key is looked up', () => {
   it('[T-D3] does not keep a place of its key, by HTTP', async () => {
     const { overlayKey } = await fixture.channel('leaves.http');
-    const body = JSON.stringify({ query: '{ __typename }' });
+    const body = JSON.stringify(fixture.byId('{ __typename }'));
     const head = `POST /graphql HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${overlayKey}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
     await leaveManyTimes(async () => {
       const socket = await send(head + body);
@@ -135,7 +135,7 @@ describe('a subscription over HTTP', () => {
 
   it('[T-D3] of a client that leaves at any moment leaves nothing behind', async () => {
     const { id, overlayKey } = await fixture.channel('leaves.stream');
-    const body = JSON.stringify({ query, variables: { id } });
+    const body = JSON.stringify({ ...fixture.byId(query), variables: { id } });
     const head = `POST /graphql HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${overlayKey}\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
     for (let index = 0; index < 60; index += 1) {
       const socket = await send(head + body);

@@ -82,7 +82,10 @@ describe('server-sent events', () => {
   it('[T-I6] of another channel are as if it were not there', async () => {
     const mine = await fixture.channel('sse.mine');
     const other = await fixture.channel('sse.other');
-    const stream = await listen({ query: QUERY, variables: { channelId: other.id } }, mine.overlayKey);
+    const stream = await listen(
+      { ...fixture.byId(QUERY), variables: { channelId: other.id } },
+      mine.overlayKey,
+    );
     await waitFor(() => stream.ended);
     expect(stream.text).toContain('"code":"CHANNEL_NOT_FOUND"');
   });
@@ -91,7 +94,11 @@ describe('server-sent events', () => {
     for (const [index, accept] of ['text/event-stream', '*/*'].entries()) {
       const mine = await fixture.channel(`sse.rotate${index}`);
       const query = 'subscription ($channelId: ID!) { eventReceived(channelId: $channelId) { __typename } }';
-      const stream = await listen({ query, variables: { channelId: mine.id } }, mine.overlayKey, accept);
+      const stream = await listen(
+        { ...fixture.byId(query), variables: { channelId: mine.id } },
+        mine.overlayKey,
+        accept,
+      );
       await waitFor(async () => (await subscribers(mine.id)) === 1);
       await fixture.ask(`mutation { overlayKeyRotate(input: { channelId: "${mine.id}" }) { __typename } }`);
       await waitFor(() => stream.ended, { timeoutMs: 5_000 });

@@ -33,7 +33,7 @@ async function subscribed(channelId: ChannelId, count = 1): Promise<void> {
 
 describe('eventReceived', () => {
   it('delivers events in order to an overlay, as history shows them', async () => {
-    using client = await openSocket(fixture.url, { key: channel.overlayKey });
+    using client = await openSocket(fixture.url, { key: channel.overlayKey, byId: fixture.byId });
     client.subscribe('1', EVENTS, { channelId: channel.id });
     await subscribed(channel.id);
     await publish(fixture.bus, chat(channel.id, 'hello <b>there</b>'), gift(channel.id, 5));
@@ -96,7 +96,7 @@ describe('eventReceived', () => {
 
   it('counts an overlay once however many subscriptions it has, and forgets it when it goes', async () => {
     const { id, overlayKey } = await fixture.channel('streamer.presence');
-    const client = await openSocket(fixture.url, { key: overlayKey });
+    const client = await openSocket(fixture.url, { key: overlayKey, byId: fixture.byId });
     client.subscribe('1', SEQUENCES, { channelId: id });
     client.subscribe(
       '2',
@@ -121,7 +121,7 @@ describe('eventReceived', () => {
 describe('streamUpdated', () => {
   it('tells how things stand at once, then every change', async () => {
     const { id, overlayKey } = await fixture.channel('streamer.state');
-    using client = await openSocket(fixture.url, { key: overlayKey });
+    using client = await openSocket(fixture.url, { key: overlayKey, byId: fixture.byId });
     const query = `subscription ($channelId: ID!) {
       streamUpdated(channelId: $channelId) { kind channel { connection { state } } stream { simulated } }
     }`;
@@ -269,7 +269,7 @@ describe('a WebSocket', () => {
 
   it('[T-I6] shows an overlay its own channel and tells nothing of others', async () => {
     const other = await fixture.channel('streamer.other');
-    using client = await openSocket(fixture.url, { key: channel.overlayKey });
+    using client = await openSocket(fixture.url, { key: channel.overlayKey, byId: fixture.byId });
     const answers: unknown[] = [];
     for (const [index, channelId] of [other.id, `chn_${'0'.repeat(32)}`, 'nonsense'].entries()) {
       client.subscribe(String(index), SEQUENCES, { channelId });
@@ -287,7 +287,7 @@ describe('a WebSocket', () => {
 
   it('[T-I1] keeps provider ids and members from overlays, event by event', async () => {
     const { id, overlayKey } = await fixture.channel('streamer.private');
-    using client = await openSocket(fixture.url, { key: overlayKey });
+    using client = await openSocket(fixture.url, { key: overlayKey, byId: fixture.byId });
     client.subscribe(
       '1',
       `subscription ($channelId: ID!) {
@@ -330,8 +330,8 @@ describe('a WebSocket', () => {
 
   it('is cut off within 5 s once its key is rotated, and others stay', async () => {
     const mine = await fixture.channel('streamer.rotate');
-    using client = await openSocket(fixture.url, { key: mine.overlayKey });
-    using other = await openSocket(fixture.url, { key: channel.overlayKey });
+    using client = await openSocket(fixture.url, { key: mine.overlayKey, byId: fixture.byId });
+    using other = await openSocket(fixture.url, { key: channel.overlayKey, byId: fixture.byId });
     const answer = await fixture.ask(
       'mutation ($input: OverlayKeyRotateInput!) { overlayKeyRotate(input: $input) { __typename ... on OverlayKeyRotatePayload { overlayUrl } } }',
       { input: { channelId: mine.id } },

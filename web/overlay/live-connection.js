@@ -17,7 +17,7 @@ const FATAL_RETRY_MS = 30_000;
 
 /**
  * @typedef {object} Subscription
- * @property {string} query
+ * @property {string} operation The registered operation's sha256.
  * @property {Record<string, unknown>} variables
  * @property {(data: any) => void} onData
  *
@@ -72,10 +72,10 @@ export function keepConnected(options) {
         case 'connection_ack':
           retryMs = RETRY_MS_FIRST;
           options.subscriptions.forEach((subscription, index) => {
-            const { query, variables } = subscription;
-            socket.send(
-              JSON.stringify({ id: String(index), type: 'subscribe', payload: { query, variables } }),
-            );
+            const { operation, variables } = subscription;
+            const extensions = { persistedQuery: { version: 1, sha256Hash: operation } };
+            const payload = { query: '', variables, extensions };
+            socket.send(JSON.stringify({ id: String(index), type: 'subscribe', payload }));
           });
           options.onState('connected', '');
           break;

@@ -1,5 +1,6 @@
 import { createAlertBoard } from './alert-board.js';
 import { keepConnected } from './live-connection.js';
+import { OVERLAY_EVENTS, OVERLAY_STREAM } from './operations.js';
 import { buildAlert, buildChatLine, paintList, updateAlert } from './paint.js';
 import { parseSettings } from './settings.js';
 
@@ -7,20 +8,6 @@ import { parseSettings } from './settings.js';
 const TICK_MS = 250;
 /** A server away for longer than this is mentioned on screen; shorter ones a viewer need not see. */
 const AWAY_MS_SILENT = 10_000;
-
-const EVENTS = `subscription OverlayEvents($channelId: ID!, $filter: EventFilter) {
-  eventReceived(channelId: $channelId, filter: $filter) {
-    __typename id history
-    actor { alias displayName avatarUrl }
-    ... on ChatEvent { message }
-    ... on GiftEvent { giftName giftImageUrl streakId streakCount streakCoins streakActive }
-    ... on SubscribeEvent { subMonth }
-    ... on MessageDeletedEvent { aliases }
-  }
-}`;
-const STREAM = `subscription OverlayStream($channelId: ID!) {
-  streamUpdated(channelId: $channelId) { stream { simulated } }
-}`;
 
 /** @param {string} id */
 const element = (id) => {
@@ -61,7 +48,7 @@ function run(settings) {
     key: settings.key,
     subscriptions: [
       {
-        query: EVENTS,
+        operation: OVERLAY_EVENTS,
         variables: { channelId: settings.channelId, filter: filterOf(settings) },
         onData: (data) => {
           board.receive(data.eventReceived, performance.now());
@@ -69,7 +56,7 @@ function run(settings) {
         },
       },
       {
-        query: STREAM,
+        operation: OVERLAY_STREAM,
         variables: { channelId: settings.channelId },
         onData: (data) => {
           element('simulated').hidden = data.streamUpdated.stream?.simulated !== true;

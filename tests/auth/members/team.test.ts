@@ -108,6 +108,8 @@ describe('the role of a member', () => {
           keyId: newId('clientKey', 1),
           channelId,
           scopes: new Set(['EVENTS_READ']),
+          allowedOrigins: new Set(),
+          costPerMinute: null,
         },
         'NOT_PERMITTED',
       ],

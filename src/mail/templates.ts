@@ -5,7 +5,8 @@ export type Letter =
   | { readonly kind: 'RESET_PASSWORD'; readonly token: string }
   | { readonly kind: 'PASSWORD_CHANGED' }
   | { readonly kind: 'CONFIRM_NEW_EMAIL'; readonly token: string }
-  | { readonly kind: 'EMAIL_CHANGED' };
+  | { readonly kind: 'EMAIL_CHANGED' }
+  | { readonly kind: 'INVITATION'; readonly token: string; readonly hours: number };
 
 /** Subject and text of a letter. `url` is where the installation is reached. */
 export function wordingOf(letter: Letter, url: string): { readonly subject: string; readonly text: string } {
@@ -62,6 +63,17 @@ function wording(letter: Letter): { readonly subject: string; readonly lines: re
           `  ${letter.token}`,
           '',
           'If it was not you, do nothing.',
+        ],
+      };
+    case 'INVITATION':
+      return {
+        subject: 'You are invited into a team',
+        lines: [
+          `You are invited into the team of a channel. To accept, sign in with this address and enter this code within ${letter.hours} hours:`,
+          '',
+          `  ${letter.token}`,
+          '',
+          'If you know nothing of it, do nothing.',
         ],
       };
     case 'EMAIL_CHANGED':

@@ -4,6 +4,7 @@ import {
   InvitationNotFoundError,
   TooManyInvitationsError,
 } from '../auth/members/errors.ts';
+import { inviteByMail } from '../auth/members/invitation-mail.ts';
 import { acceptInvitation, createInvitation, revokeInvitation } from '../auth/members/invitations.ts';
 import { type OpenInvitation, openInvitations } from '../auth/members/lists.ts';
 import type { AppContext } from '../context.ts';
@@ -14,6 +15,7 @@ import { InvalidInputError } from '../errors/invalid-input.ts';
 import { NotPermittedError } from '../errors/not-permitted.ts';
 import { assert } from '../lib/assert.ts';
 import { parseId } from '../lib/ids.ts';
+import { RateLimitedError } from '../limits/errors.ts';
 import { parsedChannelId } from './channel-mutation.ts';
 import { nowInChannel } from './own-role.ts';
 import { orRefusal, type Refused } from './refusal.ts';
@@ -37,9 +39,15 @@ interface CreateInput {
   readonly channelId: string;
   readonly role: InvitedRole;
   readonly validHours: number;
+  readonly email?: string | null | undefined;
 }
 
-type CreateRefusal = InvalidInputError | ChannelNotFoundError | NotPermittedError | TooManyInvitationsError;
+type CreateRefusal =
+  | InvalidInputError
+  | ChannelNotFoundError
+  | NotPermittedError
+  | TooManyInvitationsError
+  | RateLimitedError;
 
 export function channelInvitationCreate(
   _root: unknown,
@@ -48,12 +56,16 @@ export function channelInvitationCreate(
 ): Promise<CreatedPayload | Refused<CreateRefusal>> {
   return orRefusal<CreatedPayload, CreateRefusal>(async () => {
     const channelId = parsedChannelId(input.channelId);
-    const { role, validHours: hours } = input;
-    requireHours(hours);
-    const request = { channelId, role, address: null, hours };
-    const { invitation, token } = await createInvitation(services, viewer, request);
-    return { invitation: await shown(invitation, services), token };
-  }, [InvalidInputError, ChannelNotFoundError, NotPermittedError, TooManyInvitationsError]);
+    requireHours(input.validHours);
+    const request = { channelId, role: input.role, hours: input.validHours };
+    const created =
+      typeof input.email === 'string'
+        ? await inviteByMail(services, viewer, { ...request, email: input.email })
+        : await createInvitation(services, viewer, { ...request, address: null });
+    // A token that went by mail is for the person it went to, and not for who invited them.
+    const token = created.invitation.addressed ? null : created.token;
+    return { invitation: await shown(created.invitation, services), token };
+  }, [InvalidInputError, ChannelNotFoundError, NotPermittedError, TooManyInvitationsError, RateLimitedError]);
 }
 
 export function channelInvitationRevoke(

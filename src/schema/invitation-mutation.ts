@@ -7,6 +7,7 @@ import {
   INVITATION_HOURS_MAX,
   invitationAccept,
 } from '../resolvers/invitation-mutation.ts';
+import { RateLimited } from './account-refusals.ts';
 import { builder } from './builder.ts';
 import {
   ChannelNotFound,
@@ -29,6 +30,10 @@ const ChannelInvitationCreateInput = builder.inputType('ChannelInvitationCreateI
       type: InvitedRoleEnum,
       required: true,
       description: 'What it makes of who accepts it. Nobody is lowered by it.',
+    }),
+    email: t.string({
+      description:
+        'To which address to send it: then only the account with this verified address can accept it. Absent or null: a link.',
     }),
     validHours: t.int({
       required: true,
@@ -53,7 +58,14 @@ const ChannelInvitationCreatePayload = builder
   });
 const ChannelInvitationCreateResult = builder.unionType('ChannelInvitationCreateResult', {
   description: 'What became of `channelInvitationCreate`.',
-  types: [ChannelInvitationCreatePayload, InvalidInput, ChannelNotFound, NotPermitted, TooManyInvitations],
+  types: [
+    ChannelInvitationCreatePayload,
+    InvalidInput,
+    ChannelNotFound,
+    NotPermitted,
+    TooManyInvitations,
+    RateLimited,
+  ],
   resolveType: resultTypename('ChannelInvitationCreatePayload'),
 });
 

@@ -1,13 +1,14 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { emailHash } from '../../src/auth/accounts/email-address.ts';
 import { createSessionStore, DEFAULT_SESSION_OPTIONS } from '../../src/auth/sessions/create-session-store.ts';
 import type { SessionStore } from '../../src/auth/sessions/session-store.ts';
 import { createTokens } from '../../src/auth/tokens/tokens.ts';
 import type { ChannelRole, PlatformRole } from '../../src/auth/viewer.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { type ChannelId, newId, type UserId, uuidFromId } from '../../src/lib/ids.ts';
+import { type ChannelId, idFromUuid, newId, type UserId, uuidFromId } from '../../src/lib/ids.ts';
 import { sealContext } from '../../src/privacy/context.ts';
-import { seal } from '../../src/privacy/envelope.ts';
+import { open, seal } from '../../src/privacy/envelope.ts';
 import { addressHash } from '../auth/members/support.ts';
 import { type ApiFixture, startApiFixture } from '../server/api-fixture.ts';
 
@@ -235,6 +236,42 @@ describe('a team', () => {
     const refused = await guest.ask(open, { c: channelId });
     expect(refused.errors[0].extensions.code).toBe('FORBIDDEN');
     expect((await owner.ask(open, { c: channelId })).data.channel.invitations.edges).toEqual([]);
+  });
+
+  it('[T-E1] comes by mail for the account of that address, whose code who invites never sees', async () => {
+    const [owner, guest, thief] = [await person('Eve'), await person('Fay'), await person('Gus')];
+    const channelId = await channel([[owner, 'OWNER']]);
+    const hash = emailHash(fixture.masterKey, 'fay@a.test');
+    await sql`update app_user set email_hash = ${hash} where id = ${uuidFromId(guest.id)}`.execute(
+      fixture.db,
+    );
+    const invite = `mutation ($c: ID!, $e: String!) { r: channelInvitationCreate(input: { channelId: $c, role: VIEWER, email: $e }) {
+      ${CODE} ... on ChannelInvitationCreatePayload { token invitation { email } } } }`;
+    const created = await owner.ask(invite, { c: channelId, e: ' FAY@a.test ' });
+    expect(created.data.r).toMatchObject({ token: null, invitation: { email: 'FAY@a.test' } });
+    const mails = await fixture.db
+      .selectFrom('outgoing_mail')
+      .selectAll()
+      .where('user_id', '=', uuidFromId(owner.id))
+      .execute();
+    const key = (await fixture.vault.dataKeys([owner.id], { create: false })).get(owner.id);
+    if (mails.length !== 1 || mails[0] === undefined || key === undefined)
+      throw new Error('one mail goes out');
+    const mailId = idFromUuid('mail', mails[0].id);
+    const mail = JSON.parse(open(key, sealContext.mail(mailId), mails[0].content).toString('utf8'));
+    expect(mail.to).toBe('FAY@a.test');
+    const token = /tli_[\w-]{43}/.exec(mail.text)?.[0];
+    const accept = `mutation ($t: String!) { r: invitationAccept(input: { token: $t }) { ${CODE} } }`;
+    expect((await thief.ask(accept, { t: token })).data.r.code).toBe('INVITATION_INVALID');
+    expect((await guest.ask(accept, { t: token })).data.r.__typename).toBe('InvitationAcceptPayload');
+    expect((await owner.ask(invite, { c: channelId, e: 'no address' })).data.r.code).toBe('INVALID_INPUT');
+    const operator = await fixture.ask(invite, { c: channelId, e: 'x@a.test' });
+    expect(operator.data.r.code).toBe('NOT_PERMITTED');
+    const many = [];
+    for (let count = 0; count < 6; count += 1) {
+      many.push((await owner.ask(invite, { c: channelId, e: 'victim@a.test' })).data.r.code ?? null);
+    }
+    expect(many).toEqual([null, null, null, null, null, 'RATE_LIMITED']);
   });
 
   it('[T-E1] [T-I6] is hidden from its viewers and from strangers', async () => {

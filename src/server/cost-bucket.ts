@@ -1,4 +1,5 @@
 import { credentialKey, type Viewer } from '../auth/viewer.ts';
+import { quotaOf } from '../clients/client-key.ts';
 import { addressBlock } from '../limits/address.ts';
 import { RateLimitedError } from '../limits/errors.ts';
 import type { BucketRule, Limiter } from '../limits/limiter.ts';
@@ -48,13 +49,19 @@ export async function chargeOperation(
 ): Promise<Charge> {
   const credential = credentialKey(asker.viewer);
   const key = credential === null ? `cost address ${addressBlock(asker.address)}` : `cost ${credential}`;
-  const asked = credential === null ? deps.rules.anonymous : deps.rules.known;
+  const asked = credential === null ? deps.rules.anonymous : ruleOf(asker.viewer, deps.rules.known);
   const consumption = await deps.limiter.consume(key, Math.max(1, requested), asked);
   const { rule, remaining } = consumption;
   return {
     report: { requested, limit: rule.capacity, remaining, restorePerSecond: rule.restorePerSecond },
     refusal: consumption.allowed ? null : new RateLimitedError(consumption.retryAfterSeconds),
   };
+}
+
+/** A client may be held to less, or granted more, a minute than others. */
+function ruleOf(viewer: Viewer, known: CostRules['known']): CostRules['known'] {
+  const perMinute = quotaOf(viewer);
+  return perMinute === null ? known : { ...known, capacity: perMinute, restorePerSecond: perMinute / 60 };
 }
 
 /** The headers that say the same. `RateLimit-Reset` is the number of seconds until the bucket is full. */

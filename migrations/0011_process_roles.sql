@@ -64,7 +64,7 @@ select relation, role, privileges from (values
   ('app_user',             'select, insert, update',                '',                        ''),
   ('channel_member',       'select, insert, update, delete',        '',                        ''),
   ('user_session',         'select, insert, update, delete',        '',                        ''),
-  ('one_time_token',       'select, insert, update, delete',        '',                        'select, delete'),
+  ('one_time_token',       'select, insert, update, delete',        '',                        ''),
   ('outgoing_mail',        'select, insert',                        '',                        'select, delete'),
   ('signing_key',          'select, insert, update, delete',        '',                        ''),
   ('token_family',         'select, insert, update, delete',        '',                        ''),

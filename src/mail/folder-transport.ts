@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createTransport } from 'nodemailer';
 import type { Clock } from '../lib/clock.ts';
@@ -20,7 +20,9 @@ export function createFolderTransport(
       const { message } = await composer.sendMail({ ...mail, from: options.from });
       await mkdir(options.folder, { recursive: true, mode: 0o700 });
       const file = path.join(options.folder, `${deps.clock.nowMs()}-${randomUUID().slice(0, 8)}.eml`);
-      await writeFile(file, message, { mode: 0o600, flag: 'wx' });
+      // Under its name only once it is whole: somebody may be watching the folder.
+      await writeFile(`${file}.part`, message, { mode: 0o600, flag: 'wx' });
+      await rename(`${file}.part`, file);
       deps.logger.warn({ file }, 'mail.written');
     },
     close: () => composer.close(),

@@ -41,12 +41,25 @@ export class NoApiError extends Error {
 export async function createApiClient(config: Config): Promise<ApiClient | null> {
   if (config.masterKey === null && !existsSync(masterKeyPath(config))) return null;
   const key = operatorKey(await masterKeyOf(config));
-  const url = apiUrl(config);
+  return apiClient({ url: apiUrl(config), tls: config.api.tls, key });
+}
+
+/** A client for an API anywhere, with a key or an access token of somebody there. */
+export function createRemoteApiClient(url: string, key: string): ApiClient {
+  return apiClient({ url: url.replace(/\/+$/, ''), tls: null, key });
+}
+
+function apiClient(target: {
+  readonly url: string;
+  readonly tls: Config['api']['tls'];
+  readonly key: string;
+}): ApiClient {
+  const { url } = target;
   return {
     url,
     ask: async ({ query, variables, schema, signal }) => {
       const body = JSON.stringify({ query, variables });
-      const answer = await post({ url, tls: config.api.tls, key, body, signal });
+      const answer = await post({ ...target, body, signal });
       const errors = errorsSchema.safeParse(answer);
       if (errors.success) throw new RefusedError(errors.data.errors.map(({ message }) => message).join(' '));
       const data = z.object({ data: schema }).safeParse(answer);

@@ -15,7 +15,7 @@ export interface ApiAnswer {
 
 /**
  * Posts JSON to the API on this machine. Over TLS only the holder of the very certificate in `TLS_CERT_FILE` is talked to: its name
- * is the public one, which loopback is not.
+ * is the public one, which loopback is not. Elsewhere (`tls` null, an `https:` address) certificates are checked as usual.
  * Rejects when nothing answers, or when who answers has another certificate.
  */
 export async function postToApi(
@@ -37,8 +37,9 @@ export async function postToApi(
       authorization: `Bearer ${key}`,
     },
   };
-  const sent =
-    tls === null ? requestPlainly(url, options) : requestSecurely(url, { ...options, ...onlyOurs(tls) });
+  const sent = url.startsWith('https:')
+    ? requestSecurely(url, { ...options, ...(tls === null ? { minVersion: 'TLSv1.2' } : onlyOurs(tls)) })
+    : requestPlainly(url, options);
   sent.end(body);
   // Node hands the answer over as the event's first argument.
   const [response] = (await once(sent, 'response')) as [IncomingMessage];

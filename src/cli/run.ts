@@ -11,6 +11,7 @@ import { commandHelp, generalHelp } from './help.ts';
 import { ingestCommand } from './ingest.ts';
 import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
+import { operationsCommand } from './operations.ts';
 import { replayCommand } from './replay.ts';
 import { setupCodeCommand } from './setup-code.ts';
 import { simulateCommand } from './simulate.ts';
@@ -25,6 +26,7 @@ const COMMANDS: readonly Command[] = [
   migrateCommand,
   keysCommand,
   setupCodeCommand,
+  operationsCommand,
   replayCommand,
   simulateCommand,
   doctorCommand,

@@ -9,7 +9,18 @@ import { runCommandLine } from '../../src/cli/run.ts';
 import { testDatabaseUrl, testRedisUrl } from '../support/servers.ts';
 import { createEmptyDatabase } from '../support/template.ts';
 
-const COMMANDS = ['start', 'api', 'ingest', 'worker', 'migrate', 'keys', 'replay', 'simulate', 'doctor'];
+const COMMANDS = [
+  'start',
+  'api',
+  'ingest',
+  'worker',
+  'migrate',
+  'keys',
+  'operations',
+  'replay',
+  'simulate',
+  'doctor',
+];
 
 let folder: string;
 beforeAll(async () => {

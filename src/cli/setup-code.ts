@@ -11,7 +11,7 @@ export const setupCodeCommand: Command = {
   usage: '',
   description:
     'Prints a fresh setup code, in place of an earlier one: whoever signs up with it becomes the administrator, once, within a\n' +
-    'day. Refused once somebody has signed up. `start` prints one by itself.\n' +
+    'day. Refused once there is an administrator. `start` prints one by itself.\n' +
     'Works on DATABASE_URL, or on the embedded database while nothing else uses it.',
   positionals: { min: 0, max: 0 },
   options: [],
@@ -32,7 +32,7 @@ async function runSetupCode({ config, logger, clock, terminal }: CommandContext)
     const code = await issueSetupCode(foundation);
     if (code === null) {
       throw new RefusedError(
-        'somebody has signed up already: an administrator can make others administrators.',
+        'there is an administrator already, who can make others administrators.',
       );
     }
     terminal.print(code);

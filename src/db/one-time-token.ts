@@ -50,11 +50,16 @@ export async function takeOneTimeToken(
   return { userId: row.user_id === null ? null : idFromUuid('user', row.user_id), email: row.email };
 }
 
-/** Removes every token of a user: what they prove is about an account as it was. */
-export async function deleteOneTimeTokensOf(tx: Transaction<Database>, userId: UserId): Promise<void> {
+/** Removes a user's tokens, of one kind or all of them: what they prove is about an account as it was. */
+export async function deleteOneTimeTokensOf(
+  tx: Transaction<Database>,
+  userId: UserId,
+  { kind = null }: { readonly kind?: OneTimeTokenKind | null } = {},
+): Promise<void> {
   await sql`
     /* deleteOneTimeTokensOf */
-    delete from one_time_token where user_id = ${uuidFromId(userId)}
+    delete from one_time_token
+    where user_id = ${uuidFromId(userId)} and (${kind}::text is null or kind::text = ${kind}::text)
   `.execute(tx);
 }
 

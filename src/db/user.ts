@@ -95,9 +95,12 @@ export async function insertAccount(tx: Transaction<Database>, account: NewAccou
   return result.numAffectedRows === 1n;
 }
 
-/** Whether anybody ever signed up. Deleted accounts count: a setup code is for an installation nobody has used. */
-export async function anyAccount(db: Kysely<Database>): Promise<boolean> {
-  const result = await sql`/* anyAccount */ select 1 from app_user limit 1`.execute(db);
+/** Whether the installation has an administrator. Once it has, one always stays. */
+export async function anyAdmin(db: Kysely<Database>): Promise<boolean> {
+  const result = await sql`
+    /* anyAdmin */
+    select 1 from app_user where platform_role = 'ADMIN' and deleted_at is null limit 1
+  `.execute(db);
   return result.rows.length > 0;
 }
 
@@ -142,16 +145,18 @@ export async function updateEmail(
   return result.numAffectedRows === 1n;
 }
 
-/** Replaces the password's hash. With `from`, only when it still is that one. */
+/** Replaces the password's hash; with `from` (null: none), only when it still is that one. False when nothing was. */
 export async function updatePasswordHash(
   db: Kysely<Database>,
-  change: { readonly id: UserId; readonly from?: string; readonly to: string },
-): Promise<void> {
-  const unchanged = change.from === undefined ? sql`true` : sql`password_hash = ${change.from}`;
-  await sql`
+  change: { readonly id: UserId; readonly from?: string | null; readonly to: string },
+): Promise<boolean> {
+  const unchanged =
+    change.from === undefined ? sql`true` : sql`password_hash is not distinct from ${change.from}::text`;
+  const result = await sql`
     /* updatePasswordHash */
     update app_user set password_hash = ${change.to} where id = ${uuidFromId(change.id)} and ${unchanged}
   `.execute(db);
+  return result.numAffectedRows === 1n;
 }
 
 /** Takes from the row all that names its holder. What else names them is sealed under the key that goes with it. */

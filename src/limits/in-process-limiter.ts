@@ -1,12 +1,15 @@
 import type { Clock } from '../lib/clock.ts';
 import { type BucketRule, type Consumption, consumptionOf, type Limiter } from './limiter.ts';
 
-/** Buckets kept at most; the ones not used for longest go first, which a full one would not be told from. */
+/** Buckets kept at most. A full one that goes is not missed; a drained one would be full again. */
 const BUCKETS_MAX = 50_000;
+/** Of so many that were not used for longest the fullest goes: whoever makes up names empties no bucket of somebody else. */
+const CANDIDATES = 32;
 
 interface Bucket {
-  level: number;
-  atMs: number;
+  readonly level: number;
+  readonly atMs: number;
+  readonly rule: BucketRule;
 }
 
 /** Buckets of this process alone: for `tallylight start` without Redis, and while Redis is away. */
@@ -19,21 +22,33 @@ export function createInProcessLimiter(options: {
   const buckets = new Map<string, Bucket>();
   const take = (key: string, points: number, rule: BucketRule): Consumption => {
     const nowMs = clock.nowMs();
-    const known = buckets.get(key) ?? { level: rule.capacity, atMs: nowMs };
-    const flown = (Math.max(0, nowMs - known.atMs) / 1_000) * rule.restorePerSecond;
-    const level = Math.min(rule.capacity, known.level + flown);
+    const level = levelOf(buckets.get(key) ?? { level: rule.capacity, atMs: nowMs }, rule, nowMs);
     const allowed = level >= points;
     const left = allowed ? level - points : level;
     buckets.delete(key);
-    buckets.set(key, { level: left, atMs: nowMs });
-    if (buckets.size > bucketsMax) {
-      const [oldest] = buckets.keys();
-      if (oldest !== undefined) buckets.delete(oldest);
-    }
+    if (buckets.size >= bucketsMax) dropFullest(buckets, nowMs);
+    buckets.set(key, { level: left, atMs: nowMs, rule });
     return consumptionOf({ allowed, level: left }, points, rule);
   };
   return {
     consume: async (key, points, rule) => take(key, points, rule),
     close: () => buckets.clear(),
   };
+}
+
+function levelOf(bucket: Omit<Bucket, 'rule'>, rule: BucketRule, nowMs: number): number {
+  const flown = (Math.max(0, nowMs - bucket.atMs) / 1_000) * rule.restorePerSecond;
+  return Math.min(rule.capacity, bucket.level + flown);
+}
+
+function dropFullest(buckets: Map<string, Bucket>, nowMs: number): void {
+  let fullest: { readonly key: string; readonly share: number } | null = null;
+  let looked = 0;
+  for (const [key, bucket] of buckets) {
+    const share = levelOf(bucket, bucket.rule, nowMs) / bucket.rule.capacity;
+    if (fullest === null || share > fullest.share) fullest = { key, share };
+    looked += 1;
+    if (share === 1 || looked === CANDIDATES) break;
+  }
+  if (fullest !== null) buckets.delete(fullest.key);
 }

@@ -164,11 +164,11 @@ export function mutationEmailChangeRequest(
   _root: unknown,
   { input }: Input<{ readonly email: string }>,
   ctx: AppContext,
-): Asked<InvalidInputError> {
-  return orRefusal<DonePayload, InvalidInputError>(async () => {
+): Asked<InvalidInputError | RateLimitedError> {
+  return orRefusal<DonePayload, InvalidInputError | RateLimitedError>(async () => {
     await requestEmailChange(ctx.services, holderOf(ctx).userId, input.email);
     return DONE;
-  }, [InvalidInputError]);
+  }, [InvalidInputError, RateLimitedError]);
 }
 
 export function mutationEmailChangeConfirm(

@@ -60,6 +60,11 @@ export function tokenCreate(
       name,
       mfaAt: session.mfaAt,
     });
+    // Whoever ended the sign-in meanwhile has ended the tokens of then, and these were not among them.
+    if ((await context.services.sessions.find(id)) === null) {
+      await context.services.tokens.revoke({ userId, id: family.id });
+      throw new SessionRequiredError();
+    }
     return { ...(await accessTokenOf(context, { userId, grant: family.id })), refreshToken, family };
   }, [SessionRequiredError, InvalidInputError]);
 }

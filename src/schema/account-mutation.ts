@@ -176,6 +176,7 @@ const EmailChangeRequestResult = builder.unionType('EmailChangeRequestResult', {
   types: [
     donePayload('EmailChangeRequestPayload', 'A code was sent to the new address; nothing has changed yet.'),
     InvalidInput,
+    RateLimited,
   ],
   resolveType: resultTypename('EmailChangeRequestPayload'),
 });

@@ -26,7 +26,9 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
     if (trustedProxies.length === 0 || !isTrusted(peer)) return peer === '' ? null : peer;
     const named = [request.headers['x-forwarded-for'] ?? []].flat().join(',').split(',');
     const hops = named.map((hop) => plainAddress(hop.trim())).slice(-HOPS_MAX);
-    return hops.findLast((hop) => isIP(hop) !== 0 && !isTrusted(hop)) ?? peer;
+    const nearest = hops.findLast((hop) => !isTrusted(hop)) ?? '';
+    // What cannot be read (with a port, `unknown`) names nobody; what stands before it the client wrote itself.
+    return isIP(nearest) === 0 ? peer : nearest;
   };
 }
 

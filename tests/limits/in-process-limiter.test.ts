@@ -32,3 +32,11 @@ it('keeps no more buckets than it may, dropping those not used for longest [T-D4
   expect(await limiter.consume('a', 1, rule)).toMatchObject({ allowed: false });
   expect(await limiter.consume('b', 1, rule)).toMatchObject({ allowed: true });
 });
+
+it('keeps a drained bucket while others come that are nearly full [T-D4]', async () => {
+  const limiter = createInProcessLimiter({ clock: systemClock, bucketsMax: 10 });
+  const rule = { capacity: 5, restorePerSecond: 0.001 };
+  await limiter.consume('sign-in', 5, rule);
+  for (let index = 0; index < 100; index += 1) await limiter.consume(`made up ${index}`, 1, rule);
+  expect(await limiter.consume('sign-in', 1, rule)).toMatchObject({ allowed: false });
+});

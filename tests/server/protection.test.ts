@@ -210,5 +210,8 @@ describe('an address', () => {
     expect(from('::ffff:10.0.0.1', '6.6.6.6, 198.51.100.1, 10.0.0.2', proxies)).toBe('198.51.100.1');
     expect(from('2001:db8::1', '198.51.100.1', proxies)).toBe('198.51.100.1');
     expect(from('10.0.0.1', undefined, proxies)).toBe('10.0.0.1');
+    // A hop that our proxy wrote and we cannot read does not make us believe what the client wrote before it.
+    expect(from('10.0.0.1', '6.6.6.6, 198.51.100.1:5678', proxies)).toBe('10.0.0.1');
+    expect(from('10.0.0.1', '6.6.6.6, unknown, 10.0.0.2', proxies)).toBe('10.0.0.1');
   });
 });

@@ -11,7 +11,7 @@ import { leaveEverything } from '../members/guards.ts';
 import type { IssuedSession } from '../sessions/session-store.ts';
 import { openAccounts } from './account.ts';
 import { EmailTakenError, InvalidCredentialsError, TokenInvalidError } from './account-errors.ts';
-import { takeSignInTry } from './account-limits.ts';
+import { mayMail, takeMailToStranger, takeSignInTry } from './account-limits.ts';
 import type { AccountDeps } from './deps.ts';
 import { emailHash, parseEmailAddress } from './email-address.ts';
 import { issueOneTimeToken, useTokenOfUser } from './one-time-tokens.ts';
@@ -38,7 +38,11 @@ export async function changePassword(
   await deps.passwordStrength.require(request.password, { field: 'password', words: [account.email] });
   const to = await deps.passwords.hash(request.password);
   await deps.db.transaction().execute(async (tx) => {
-    await updatePasswordHash(tx, { id: holder.userId, to });
+    // Held against the hash that was verified: a reset that came in between wins.
+    if (!(await updatePasswordHash(tx, { id: holder.userId, from: account.passwordHash, to }))) {
+      throw new InvalidCredentialsError();
+    }
+    await deleteOneTimeTokensOf(tx, holder.userId, { kind: 'PASSWORD_RESET' });
     const letter = { kind: 'PASSWORD_CHANGED' } as const;
     await queueMail(deps, tx, { userId: holder.userId, to: account.email, letter });
   });
@@ -48,9 +52,15 @@ export async function changePassword(
   return issued;
 }
 
-/** Asks for another address: a code goes there, and only who reads it can use it. @throws InvalidInputError */
+/**
+ * Asks for another address: a code goes there, and only who reads it can use it. An address that was written to too often
+ * gets nothing, and who asks is told nothing of that.
+ * @throws InvalidInputError, RateLimitedError
+ */
 export async function requestEmailChange(deps: AccountDeps, userId: UserId, newEmail: string): Promise<void> {
   const email = parseEmailAddress(newEmail, 'email');
+  await takeMailToStranger(deps.limiter, userId);
+  if (!(await mayMail(deps.limiter, emailHash(deps.masterKey, email).toString('hex')))) return;
   const key = (await deps.vault.dataKeys([userId], { create: false })).get(userId);
   assert(key !== undefined, 'an account has its key');
   await deps.db.transaction().execute(async (tx) => {
@@ -82,6 +92,8 @@ export async function confirmEmailChange(deps: AccountDeps, userId: UserId, toke
       nowMs,
     });
     if (!changed) throw new EmailTakenError();
+    // What was sent to the old address opens the account no more.
+    await deleteOneTimeTokensOf(tx, userId);
     await queueMail(deps, tx, { userId, to: account.email, letter: { kind: 'EMAIL_CHANGED' } });
   });
   await notifyAccessChanged(deps.bus, userId);
@@ -114,17 +126,19 @@ async function requirePassword(
   deps: AccountDeps,
   { userId, signInId, address }: Holder,
   password: string | null,
-): Promise<{ readonly email: string }> {
+): Promise<{ readonly email: string; readonly passwordHash: string | null }> {
   const [row] = await selectAccounts(deps.db, [userId]);
   if (row === undefined) throw new InvalidCredentialsError();
   const [account] = await openAccounts(deps, [row]);
   if (account === undefined) throw new InvalidCredentialsError();
-  if (row.passwordHash === null) return account;
+  const { passwordHash } = row;
+  const known = { email: account.email, passwordHash };
+  if (passwordHash === null) return known;
   // Guessing goes on where somebody left their computer open: the same limits hold, by sign-in.
   const hash = emailHash(deps.masterKey, account.email).toString('hex');
   await takeSignInTry(deps.limiter, { account: hash, address, device: signInId });
-  if ((await deps.passwords.verify(row.passwordHash, password ?? '')) === 'WRONG') {
+  if ((await deps.passwords.verify(passwordHash, password ?? '')) === 'WRONG') {
     throw new InvalidCredentialsError();
   }
-  return account;
+  return known;
 }

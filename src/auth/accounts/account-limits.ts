@@ -1,4 +1,5 @@
-import { isIPv6 } from 'node:net';
+import type { UserId } from '../../lib/ids.ts';
+import { addressBlock } from '../../limits/address.ts';
 import { RateLimitedError } from '../../limits/errors.ts';
 import type { BucketRule, Limiter } from '../../limits/limiter.ts';
 
@@ -23,6 +24,7 @@ const SIGN_IN = {
 /** What else strangers may ask for: each costs a hash or a mail. */
 const ASKED_BY_ADDRESS = perHour(20);
 const MAILS_TO_ACCOUNT = perHour(5);
+const ASKED_BY_USER = perHour(5);
 
 /** A sign-in that is about to be tried. */
 export interface SignInTry {
@@ -37,7 +39,7 @@ export interface SignInTry {
 export async function takeSignInTry(limiter: Limiter, attempt: SignInTry): Promise<void> {
   const { account, device } = attempt;
   if (device !== null) return take(limiter, `sign-in:device:${account}:${device}`, SIGN_IN.knownDevice);
-  const address = networkOf(attempt.address);
+  const address = addressBlock(attempt.address);
   await take(limiter, `sign-in:pair:${address}:${account}`, SIGN_IN.addressAndAccount);
   await take(limiter, `sign-in:address:${address}`, SIGN_IN.address);
   await take(limiter, `sign-in:account:${account}`, SIGN_IN.account);
@@ -46,7 +48,12 @@ export async function takeSignInTry(limiter: Limiter, attempt: SignInTry): Promi
 
 /** Takes one of the requests that strangers may make from an address. @throws RateLimitedError */
 export function takeRequest(limiter: Limiter, what: string, address: string | null): Promise<void> {
-  return take(limiter, `${what}:address:${networkOf(address)}`, ASKED_BY_ADDRESS);
+  return take(limiter, `${what}:address:${addressBlock(address)}`, ASKED_BY_ADDRESS);
+}
+
+/** Takes one of the mails that a user may have sent to an address that is not theirs (yet). @throws RateLimitedError */
+export function takeMailToStranger(limiter: Limiter, userId: UserId): Promise<void> {
+  return take(limiter, `mail:stranger:${userId}`, ASKED_BY_USER);
 }
 
 /** Whether one more mail may go to this account. Who asked is told nothing. */
@@ -57,19 +64,4 @@ export async function mayMail(limiter: Limiter, account: string): Promise<boolea
 async function take(limiter: Limiter, key: string, rule: BucketRule): Promise<void> {
   const { allowed, retryAfterSeconds } = await limiter.consume(key, 1, rule);
   if (!allowed) throw new RateLimitedError(retryAfterSeconds);
-}
-
-/** An IPv6 customer has a /64 to choose addresses from, so that counts as one. */
-function networkOf(address: string | null): string {
-  if (address === null) return 'unknown';
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address;
-  const [head = '', tail] = address.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups = [
-    ...before,
-    ...Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0'),
-    ...after,
-  ];
-  return groups.slice(0, 4).join(':');
 }

@@ -1,3 +1,4 @@
+import { deleteOneTimeTokensOf } from '../../db/one-time-token.ts';
 import {
   selectAccountByEmail,
   selectAccounts,
@@ -59,6 +60,8 @@ export async function resetPassword(
     const nowMs = deps.clock.nowMs();
     const row = await useTokenOfUser(tx, { token: request.token, kind: 'PASSWORD_RESET', nowMs });
     await updatePasswordHash(tx, { id: row.userId, to: passwordHash });
+    // Two that were asked for at once may both be good, and whoever was in may have asked for another address.
+    await deleteOneTimeTokensOf(tx, row.userId);
     // Who has the code reads the address.
     await updateEmailVerified(tx, { id: row.userId, nowMs });
     const [account] = await openAccounts(deps, await selectAccounts(tx, [row.userId]));

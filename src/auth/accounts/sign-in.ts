@@ -1,4 +1,4 @@
-import { selectAccountByEmail, updatePasswordHash } from '../../db/user.ts';
+import { selectAccountByEmail, selectAccounts, updatePasswordHash } from '../../db/user.ts';
 import type { UserId } from '../../lib/ids.ts';
 import { PASSWORD_BYTES_MAX } from '../passwords/password-strength.ts';
 import type { IssuedSession } from '../sessions/session-store.ts';
@@ -46,9 +46,33 @@ export async function signIn(deps: AccountDeps, request: SignInRequest): Promise
   }
   const { userAgent, address } = request;
   const issued = await deps.sessions.create({ userId: account.id, mfaAt: null, userAgent, address });
+  await requireStillRight(deps, { userId: account.id, stored, password: request.password, issued });
   return {
     userId: account.id,
     issued,
     deviceCookie: knownDeviceCookie(deps.masterKey, { account: hash, nowMs }),
   };
+}
+
+/**
+ * Ends the session again when the password is not the account's any more: whoever changed it while it was verified has ended
+ * the sign-ins of then, and this one was not among them. Who changes it from now on ends it as well.
+ * @throws InvalidCredentialsError
+ */
+async function requireStillRight(
+  deps: AccountDeps,
+  attempt: {
+    readonly userId: UserId;
+    readonly stored: string;
+    readonly password: string;
+    readonly issued: IssuedSession;
+  },
+): Promise<void> {
+  const { userId, stored, password, issued } = attempt;
+  const [now] = await selectAccounts(deps.db, [userId]);
+  if (now?.passwordHash === stored) return;
+  // Perhaps it was only hashed anew.
+  if ((await deps.passwords.verify(now?.passwordHash ?? null, password)) !== 'WRONG') return;
+  await deps.sessions.revoke({ userId, id: issued.session.id });
+  throw new InvalidCredentialsError();
 }

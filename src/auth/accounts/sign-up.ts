@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely';
 import type { Database } from '../../db/connect.ts';
-import { adoptOwnerlessChannels, anyAccount, insertAccount, selectAccountByEmail } from '../../db/user.ts';
+import { adoptOwnerlessChannels, anyAdmin, insertAccount, selectAccountByEmail } from '../../db/user.ts';
 import { InvalidInputError } from '../../errors/invalid-input.ts';
 import { assert } from '../../lib/assert.ts';
 import { newId, type UserId } from '../../lib/ids.ts';
@@ -112,11 +112,12 @@ function parseDisplayName(text: string | null): string | null {
 }
 
 /**
- * A fresh setup code, in place of an earlier one; null when somebody has signed up already. Good for a day, once.
+ * A fresh setup code, in place of an earlier one; null when there is an administrator. Good for a day, once. A stranger who
+ * signs up first takes it from nobody.
  */
 export async function issueSetupCode(deps: Pick<AccountDeps, 'db' | 'clock'>): Promise<string | null> {
   return deps.db.transaction().execute(async (tx) => {
-    if (await anyAccount(tx)) return null;
+    if (await anyAdmin(tx)) return null;
     return issueOneTimeToken(tx, { kind: 'SETUP', userId: null, nowMs: deps.clock.nowMs() });
   });
 }

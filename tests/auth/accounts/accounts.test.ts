@@ -19,6 +19,7 @@ import { LastAdminError } from '../../../src/auth/members/errors.ts';
 import { WeakPasswordError } from '../../../src/auth/passwords/password-errors.ts';
 import { InvalidInputError } from '../../../src/errors/invalid-input.ts';
 import type { UserId } from '../../../src/lib/ids.ts';
+import { RateLimitedError } from '../../../src/limits/errors.ts';
 import { connectChannel } from '../../../src/live/channels.ts';
 import { type AccountFixture, codeIn, createAccountFixture, GOOD_PASSWORD } from './support.ts';
 
@@ -45,8 +46,10 @@ describe('the setup code', () => {
   it('[T-E5] makes exactly one administrator, who owns what nobody owned, however many use it at once', async () => {
     const { deps, db } = fixture;
     const { id } = await connectChannel(deps, { handle: 'nobodys', provider: 'TIKTOK' });
+    // A stranger who signs up first keeps nobody from setting the installation up.
+    await fixture.signedUp('stranger@example.test');
     const code = await issueSetupCode(deps);
-    if (code === null) throw new Error('nobody has signed up yet');
+    if (code === null) throw new Error('there is no administrator yet');
     const tries = await Promise.allSettled(
       Array.from({ length: 8 }, (_, index) => signUpWith(code, `first${index}@example.test`)),
     );
@@ -54,7 +57,8 @@ describe('the setup code', () => {
     for (const each of tries) {
       if (each.status === 'rejected') expect(each.reason).toBeInstanceOf(TokenInvalidError);
     }
-    const users = await db.selectFrom('app_user').select(['id', 'platform_role']).execute();
+    const made = db.selectFrom('app_user').select(['id', 'platform_role']).orderBy('created_at', 'desc');
+    const users = await made.where('platform_role', '<>', 'USER').execute();
     expect(users.map(({ platform_role }) => platform_role)).toEqual(['ADMIN']);
     const members = await db.selectFrom('channel_member').selectAll().execute();
     expect(members).toMatchObject([{ user_id: users[0]?.id, role: 'OWNER' }]);
@@ -184,6 +188,86 @@ describe('an account', () => {
     await confirmEmailChange(deps, userId, code);
     expect((await entering('newer@example.test')).userId).toBe(userId);
     expect(await fixture.mail('old@example.test', /was changed/)).toContain('another e-mail address');
+  });
+
+  it('[T-D4] has few mails sent to addresses that are not its own', async () => {
+    const { deps, db } = fixture;
+    await fixture.signedUp('bomber@example.test');
+    const { userId } = await entering('bomber@example.test');
+    const mails = async () => (await db.selectFrom('outgoing_mail').select('id').execute()).length;
+    const asked = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, index) =>
+        requestEmailChange(deps, userId, `target${index}@example.test`),
+      ),
+    );
+    expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(5);
+    for (const each of asked) {
+      if (each.status === 'rejected') expect(each.reason).toBeInstanceOf(RateLimitedError);
+    }
+    const before = await mails();
+    await expect(requestEmailChange(deps, userId, 'one-more@example.test')).rejects.toThrow(RateLimitedError);
+    expect(await mails()).toBe(before);
+  });
+
+  it('[T-S1] is opened no more by a code that went to its old address', async () => {
+    const { deps } = fixture;
+    await fixture.signedUp('leaky@example.test');
+    const { userId } = await entering('leaky@example.test');
+    await (await requestPasswordReset(deps, { email: 'leaky@example.test', address: null })).sent;
+    const token = codeIn(await fixture.mail('leaky@example.test', /new password/));
+    await requestEmailChange(deps, userId, 'tight@example.test');
+    await confirmEmailChange(deps, userId, codeIn(await fixture.mail('tight@example.test', /new e-mail/)));
+    await expect(resetPassword(deps, { token, password: OTHER_PASSWORD, address: null })).rejects.toThrow(
+      TokenInvalidError,
+    );
+    expect((await entering('tight@example.test')).userId).toBe(userId);
+  });
+
+  it('[T-S1] lets nobody in whose password was replaced while it was verified', async () => {
+    const { deps, db } = fixture;
+    await fixture.signedUp('race@example.test');
+    const here = await entering('race@example.test');
+    await (await requestPasswordReset(deps, { email: 'race@example.test', address: null })).sent;
+    const token = codeIn(await fixture.mail('race@example.test', /new password/));
+    // The thief's password is verified before the reset, and what follows from it comes after.
+    let resetting: Promise<void> | null = null;
+    const passwords: typeof deps.passwords = {
+      ...deps.passwords,
+      verify: async (stored, password) => {
+        const verdict = await deps.passwords.verify(stored, password);
+        resetting ??= resetPassword(deps, { token, password: OTHER_PASSWORD, address: null });
+        await resetting;
+        return verdict;
+      },
+    };
+    const late = { ...deps, passwords };
+    const thief = { email: 'race@example.test', password: GOOD_PASSWORD, address: null, userAgent: null };
+    await expect(signIn(late, { ...thief, deviceCookie: null })).rejects.toThrow(InvalidCredentialsError);
+    expect(await deps.sessions.list(here.userId)).toEqual([]);
+    const owner = await entering('race@example.test', OTHER_PASSWORD);
+
+    await (await requestPasswordReset(deps, { email: 'race@example.test', address: null })).sent;
+    const second = codeIn(await fixture.mail('race@example.test', /new password/));
+    const overtaken: typeof deps.passwords = {
+      ...deps.passwords,
+      hash: async (password) => {
+        const hash = await deps.passwords.hash(password);
+        await resetPassword(deps, { token: second, password: GOOD_PASSWORD, address: null });
+        return hash;
+      },
+    };
+    const change = { current: OTHER_PASSWORD, password: 'thieves-choose-this-one-gladly' };
+    await expect(changePassword({ ...deps, passwords: overtaken }, holderOf(owner), change)).rejects.toThrow(
+      InvalidCredentialsError,
+    );
+    expect((await entering('race@example.test', GOOD_PASSWORD)).userId).toBe(owner.userId);
+    expect(
+      await db
+        .selectFrom('one_time_token')
+        .selectAll()
+        .where('user_id', '=', owner.userId.slice(4))
+        .execute(),
+    ).toEqual([]);
   });
 
   it('is deleted with its key: nothing of it can be read, and its address is free', async () => {

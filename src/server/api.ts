@@ -25,6 +25,7 @@ import { ClientOrigins } from './client-origin.ts';
 import { type CostRules, costRulesOf } from './cost-bucket.ts';
 import { createDocumentCheck } from './document-check.ts';
 import type { FreeForm } from './document-choice.ts';
+import { loadErrorPage } from './error-page.ts';
 import { loadFirstParty } from './first-party-operations.ts';
 import { createGraphqlServer, GRAPHQL_PATH } from './graphql.ts';
 import { createIdentity } from './identity.ts';
@@ -171,6 +172,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     connections,
     headers: createSecurityHeaders({ https: tls !== null || publicUrl.startsWith('https:') }),
     overlayFiles,
+    errorPage: loadErrorPage(),
     allowedOrigins: new Set(options.allowedOrigins),
     clientAddress,
     places,

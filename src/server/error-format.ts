@@ -5,6 +5,7 @@ import { encodeEventCursor } from '../events/event-cursor.ts';
 import type { Logger } from '../lib/logger.ts';
 import { RateLimitedError } from '../limits/errors.ts';
 import { FeedError } from '../live/feed-errors.ts';
+import { errorDocs } from './error-page.ts';
 
 /** What an error becomes before it leaves: who asked, and whether stacks may be shown. */
 export interface ErrorContext {
@@ -113,7 +114,13 @@ function shown(
   const http = STATUSES[code];
   return new GraphQLError(message, {
     ...(located === undefined ? {} : placeOf(located)),
-    extensions: { code, requestId: context.requestId, ...details, ...(http === undefined ? {} : { http }) },
+    extensions: {
+      code,
+      requestId: context.requestId,
+      docs: errorDocs(code),
+      ...details,
+      ...(http === undefined ? {} : { http }),
+    },
   });
 }
 

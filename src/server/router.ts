@@ -8,6 +8,7 @@ import type { ClientAddress } from './client-address.ts';
 import { type ClientOrigins, mayCallFrom } from './client-origin.ts';
 import { cookiesOf, readCookie } from './cookies.ts';
 import { isUnavailable, UNAVAILABLE_MESSAGE } from './error-format.ts';
+import { ERROR_PAGE_PATH, errorDocs } from './error-page.ts';
 import { GRAPHQL_PATH, type GraphqlServer } from './graphql.ts';
 import type { LiveConnections } from './live-connections.ts';
 import { isAllowedOrigin } from './origin.ts';
@@ -23,6 +24,8 @@ export interface RouterDeps {
   readonly connections: LiveConnections;
   readonly headers: SecurityHeaders;
   readonly overlayFiles: OverlayFiles;
+  /** What the codes of errors mean, as HTML. */
+  readonly errorPage: string;
   readonly allowedOrigins: ReadonlySet<string>;
   readonly clientAddress: ClientAddress;
   readonly places: AddressPlaces;
@@ -102,6 +105,8 @@ function dispatch(deps: RouterDeps, exchange: Exchange): Promise<void> | void {
       return serveMetrics(deps, exchange);
     case '/.well-known/jwks.json':
       return serveSigningKeys(deps, exchange);
+    case ERROR_PAGE_PATH:
+      return servePage(exchange, deps.errorPage);
     case '/overlay':
       response.writeHead(308, { location: OVERLAY_PREFIX }).end();
       return undefined;
@@ -250,7 +255,13 @@ function refuseUnknown(exchange: Exchange): void {
 function refuse(exchange: Exchange, status: number, code: string, message: string): void {
   // The body was not read and will not be: the connection cannot be used for another request.
   if (exchange.request.method === 'POST') exchange.response.setHeader('connection', 'close');
-  answer(exchange, status, { errors: [{ message, extensions: { code, requestId: exchange.requestId } }] });
+  const extensions = { code, requestId: exchange.requestId, docs: errorDocs(code) };
+  answer(exchange, status, { errors: [{ message, extensions }] });
+}
+
+function servePage({ request, response }: Exchange, html: string): void {
+  response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'max-age=3600' });
+  response.end(request.method === 'HEAD' ? undefined : html);
 }
 
 function answer({ request, response }: Exchange, status: number, body: object): void {

@@ -80,7 +80,11 @@ select relation, role, privileges from (values
   ('client_operation',     'select, insert, delete',                '',                        ''),
   ('client_manifest',      'select, insert, delete',                '',                        ''),
   ('client_operation_usage', 'select, insert, update, delete',      '',                        ''),
-  ('client_deprecation_usage', 'select, insert, update, delete',    '',                        '')
+  ('client_deprecation_usage', 'select, insert, update, delete',    '',                        ''),
+  ('audit_entry',          'select, insert',                        '',                        ''),
+  ('audit_head',           'select, update',                        '',                        ''),
+  ('audit_intent',         'select, insert, update, delete',        '',                        ''),
+  ('staff_access',         'select, insert',                        '',                        '')
 ) as table_row (relation, api, ingest, worker)
 cross join lateral (values
   ('tallylight_api', api), ('tallylight_ingest', ingest), ('tallylight_worker', worker)

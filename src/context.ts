@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { AuditLog } from './audit/log.ts';
 import type { Access } from './auth/access.ts';
 import type { PasswordHasher } from './auth/passwords/password-hasher.ts';
 import type { PasswordStrength } from './auth/passwords/password-strength.ts';
@@ -43,6 +44,7 @@ export interface Services {
   readonly passwords: PasswordHasher;
   readonly passwordStrength: PasswordStrength;
   readonly access: Access;
+  readonly audit: AuditLog;
   readonly tokens: Tokens;
   /** What may be run by id. */
   readonly operations: RegisteredOperations;

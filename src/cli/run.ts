@@ -3,6 +3,7 @@ import { parseConfig } from '../config/parse.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLogger } from '../lib/logger.ts';
 import { apiCommand } from './api.ts';
+import { auditCommand } from './audit.ts';
 import { type Command, parseInput, type Terminal } from './command.ts';
 import { reportCrash } from './crash.ts';
 import { doctorCommand } from './doctor.ts';
@@ -27,6 +28,7 @@ const COMMANDS: readonly Command[] = [
   keysCommand,
   setupCodeCommand,
   operationsCommand,
+  auditCommand,
   replayCommand,
   simulateCommand,
   doctorCommand,

@@ -71,6 +71,47 @@ export interface AudienceMember {
   user_hash: Buffer;
 }
 
+export interface AuditEntry {
+  action: string;
+  actor_id: string | null;
+  actor_kind: string;
+  address: Buffer | null;
+  at: Timestamp;
+  channel_id: string | null;
+  code: string | null;
+  details: Json;
+  hash: Buffer;
+  id: string;
+  outcome: string;
+  previous_hash: Buffer;
+  request_id: string | null;
+  role: string | null;
+  sequence: Int8;
+  target: string | null;
+}
+
+export interface AuditHead {
+  hash: Buffer;
+  is_only: Generated<boolean>;
+  seal: Buffer | null;
+  sequence: Int8;
+}
+
+export interface AuditIntent {
+  action: string;
+  actor_id: string | null;
+  actor_kind: string;
+  address: Buffer | null;
+  at: Timestamp;
+  channel_id: string | null;
+  details: Json;
+  id: string;
+  kept_at: Timestamp;
+  request_id: string | null;
+  role: string | null;
+  target: string | null;
+}
+
 export interface Channel {
   created_at: Generated<Timestamp>;
   handle: string;
@@ -280,6 +321,15 @@ export interface SigningKey {
   state: string;
 }
 
+export interface StaffAccess {
+  channel_id: string;
+  expires_at: Timestamp;
+  id: string;
+  opened_at: Timestamp;
+  reason: Buffer;
+  user_id: string;
+}
+
 export interface Stream {
   channel_id: string;
   end_reason: string | null;
@@ -381,6 +431,9 @@ export interface DB {
   access_key: AccessKey;
   app_user: AppUser;
   audience_member: AudienceMember;
+  audit_entry: AuditEntry;
+  audit_head: AuditHead;
+  audit_intent: AuditIntent;
   channel: Channel;
   channel_connection: ChannelConnection;
   channel_member: ChannelMember;
@@ -403,6 +456,7 @@ export interface DB {
   session: Session;
   sign_budget: SignBudget;
   signing_key: SigningKey;
+  staff_access: StaffAccess;
   stream: Stream;
   stream_gap: StreamGap;
   stream_gifter: StreamGifter;

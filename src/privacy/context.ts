@@ -33,4 +33,8 @@ export const sealContext = {
   invitationEmail: (invitationId: Id<'invitation'>): string => `invitation.email\n${invitationId}`,
   /** `token_family.name`. */
   tokenFamilyName: (id: Id<'tokenFamily'>): string => `token_family.name\n${id}`,
+  /** `audit_entry.address`, and the same of its intent. */
+  auditAddress: (id: Id<'auditEntry'>): string => `audit_entry.address\n${id}`,
+  /** `staff_access.reason`. */
+  staffAccessReason: (id: Id<'staffAccess'>): string => `staff_access.reason\n${id}`,
 } as const;

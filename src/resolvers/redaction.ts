@@ -1,12 +1,19 @@
-import { mayInChannel } from '../auth/permissions.ts';
+import { mayInChannel, readsAsStaff } from '../auth/permissions.ts';
 import type { AppContext } from '../context.ts';
 import type { ChannelId } from '../lib/ids.ts';
 
-/** Whether who asks may be shown what names people in this channel, or what an overlay shows of them. */
+/** Whether who asks may be shown what names people in this channel, or what an overlay shows of them. Staff who do leave an entry. */
 export function mayReadPersonal(
   ctx: AppContext,
   channelId: ChannelId,
   permission: 'PII_READ' | 'PII_SCREEN',
 ): boolean {
-  return mayInChannel(ctx.viewer, channelId, permission);
+  const { viewer, request, requestId, services, spent } = ctx;
+  if (!mayInChannel(viewer, channelId, permission)) return false;
+  const once = `personalDataRead ${channelId}`;
+  if (readsAsStaff(viewer, channelId) && !spent.has(once)) {
+    spent.add(once);
+    services.audit.recordPiiRead({ viewer, channelId, requestId, address: request.address });
+  }
+  return true;
 }

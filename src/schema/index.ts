@@ -28,12 +28,14 @@ import './client.ts';
 import './client-mutation.ts';
 import { assertValidSchema } from 'graphql';
 import { assert } from '../lib/assert.ts';
+import { auditMutations } from './audit-mutations.ts';
 import { builder } from './builder.ts';
 import { fieldsWithoutScope } from './scope-check.ts';
 
 /** The schema of the API. Building it fails when a field has no declared scope: what nobody decided is denied. */
 export const schema = builder.toSchema();
 
+auditMutations(schema);
 assertValidSchema(schema);
 const undecided = fieldsWithoutScope(schema);
 assert(undecided.length === 0, `fields without a declared scope: ${undecided.join(', ')}`);

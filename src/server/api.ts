@@ -2,6 +2,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
+import { startAuditLog } from '../audit/log.ts';
+import { reuseNote } from '../audit/notes.ts';
 import { ensureAccessKeys } from '../auth/access-keys.ts';
 import { createPasswordHasher } from '../auth/passwords/password-hasher.ts';
 import { createPasswordStrength } from '../auth/passwords/password-strength.ts';
@@ -115,10 +117,14 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   const publicUrl = (options.publicUrl ?? url).replace(/\/+$/, '');
 
   const live = new LiveHub({ bus: deps.bus, logger, registry: deps.registry });
+  const audit = await startAuditLog({ ...deps, logger });
   const identity = await createIdentity(
     {
       ...deps,
-      onReuse: async ({ familyId }) => logger.warn({ familyId }, 'token.reused'),
+      onReuse: async (report) => {
+        logger.warn({ familyId: report.familyId }, 'token.reused');
+        await audit.record(reuseNote(report));
+      },
     },
     { session: options.session, publicUrl },
   );
@@ -134,6 +140,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     ...deps,
     ...identity,
     ...clients,
+    audit,
     passwords,
     passwordStrength,
     logger,
@@ -197,6 +204,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
       await stopSweeping();
       await listener.stop();
       await clientUsage.stop();
+      await audit.stop();
       logger.info('api.stopped');
     },
   };

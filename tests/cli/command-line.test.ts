@@ -16,6 +16,7 @@ const COMMANDS = [
   'worker',
   'migrate',
   'keys',
+  'audit',
   'operations',
   'replay',
   'simulate',

@@ -128,6 +128,7 @@ const UNHEARD = {
   begin: async () => ({ finish: async () => undefined }),
   finish: async () => undefined,
   record: async () => undefined,
+  countRefusal: () => undefined,
   recordPiiRead: () => undefined,
 };
 

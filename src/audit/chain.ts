@@ -75,7 +75,5 @@ function encodeField(field: string | Buffer | null): readonly Buffer[] {
 
 /** As JSON with sorted keys: PostgreSQL keeps them in an order of its own. */
 export function canonicalDetails(details: AuditDetails): string {
-  return JSON.stringify(
-    Object.fromEntries(Object.entries(details).toSorted(([a], [b]) => (a < b ? -1 : 1))),
-  );
+  return JSON.stringify(Object.fromEntries(Object.entries(details).toSorted(([a], [b]) => (a < b ? -1 : 1))));
 }

@@ -130,7 +130,14 @@ class Log implements AuditLog {
   }
 
   recordPiiRead({ viewer, channelId, requestId, address }: PiiRead): void {
-    const note = { channelId, action: 'personalDataRead', target: channelId, requestId, address, details: {} };
+    const note = {
+      channelId,
+      action: 'personalDataRead',
+      target: channelId,
+      requestId,
+      address,
+      details: {},
+    };
     this.#behind(this.record({ ...actorOf(viewer, channelId), ...note, outcome: 'DONE', code: null }));
   }
 
@@ -177,7 +184,10 @@ class Log implements AuditLog {
       // When it is gone, we were taken for dead, and an entry with UNKNOWN was written under this id: this one corrects it.
       const isFirst = await deleteAuditIntent(tx, content.id);
       const corrected = { ...content, id: newId('auditEntry', this.#deps.clock.nowMs()) };
-      await this.#append(tx, isFirst ? content : { ...corrected, details: { ...content.details, corrects: content.id } });
+      await this.#append(
+        tx,
+        isFirst ? content : { ...corrected, details: { ...content.details, corrects: content.id } },
+      );
     });
   }
 

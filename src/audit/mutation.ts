@@ -1,7 +1,6 @@
-import { UserError } from '../errors/errors.ts';
-import { DependencyError } from '../errors/errors.ts';
-import { parseId } from '../lib/ids.ts';
 import type { Viewer } from '../auth/viewer.ts';
+import { DependencyError, UserError } from '../errors/errors.ts';
+import { parseId } from '../lib/ids.ts';
 import { actorOf } from './actor.ts';
 import type { AuditAct, AuditDetails, AuditResult } from './entry.ts';
 
@@ -19,12 +18,18 @@ type Fields = Readonly<Record<string, unknown>>;
 /** What somebody asks to be done, as the log keeps it: of the input only ids, roles, scopes and switches. */
 export function actOf(
   action: string,
-  { viewer, input, requestId }: { readonly viewer: Viewer; readonly input: unknown; readonly requestId: string },
+  {
+    viewer,
+    input,
+    requestId,
+  }: { readonly viewer: Viewer; readonly input: unknown; readonly requestId: string },
 ): AuditAct {
   const fields = fieldsOf(input);
   const channelId = parseId('channel', String(fields.channelId ?? '')) ?? null;
   const details = detailsOf(fields);
-  const target = Object.entries(fields).find(([name, value]) => name !== 'channelId' && isIdField(name, value));
+  const target = Object.entries(fields).find(
+    ([name, value]) => name !== 'channelId' && isIdField(name, value),
+  );
   return {
     ...actorOf(viewer, channelId),
     channelId,

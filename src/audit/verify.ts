@@ -55,8 +55,7 @@ export async function verifyAuditLog(
   if (head === undefined || !chain.headFits(head)) {
     return { intact: false, sequence: last.sequence, fault: 'HEAD_CHANGED' };
   }
-  if (last.sequence < head.sequence)
-    return { intact: false, sequence: last.sequence + 1n, fault: 'MISSING' };
+  if (last.sequence < head.sequence) return { intact: false, sequence: last.sequence + 1n, fault: 'MISSING' };
   if (!atHead.hash.equals(head.hash))
     return { intact: false, sequence: head.sequence, fault: 'HEAD_CHANGED' };
   if (noted !== null && last.sequence < noted.sequence) {

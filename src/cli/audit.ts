@@ -74,6 +74,7 @@ const FAULTS = {
 } as const;
 
 function verdictText(verdict: AuditVerdict): string {
-  if (verdict.intact) return `intact: ${verdict.entries} entries, the last is ${verdict.entries}:${verdict.hash}`;
+  if (verdict.intact)
+    return `intact: ${verdict.entries} entries, the last is ${verdict.entries}:${verdict.hash}`;
   return `broken: entry ${verdict.sequence} ${FAULTS[verdict.fault]}`;
 }

@@ -1,4 +1,4 @@
-import { type Kysely, type Transaction, sql } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type {
   ActorKind,
   AuditDetails,
@@ -75,9 +75,8 @@ export async function lockAuditHead(tx: Transaction<Database>): Promise<AuditHea
 
 /** Where the log ends; undefined when somebody took the row away. */
 export async function selectAuditHead(db: Kysely<Database>): Promise<AuditHead | undefined> {
-  const result = await sql<AuditHead>`/* selectAuditHead */ select sequence, hash, seal from audit_head`.execute(
-    db,
-  );
+  const result =
+    await sql<AuditHead>`/* selectAuditHead */ select sequence, hash, seal from audit_head`.execute(db);
   return result.rows[0];
 }
 

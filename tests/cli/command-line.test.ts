@@ -210,7 +210,7 @@ describe('a server that is not as configured', () => {
     const redis = await typed(['worker'], env);
     expect([redis.code, redis.notes]).toEqual([
       1,
-      'tallylight: Redis is out of reach (127.0.0.1:1): check that Redis runs there and that REDIS_URL has the right address and password.',
+      'tallylight: Redis is out of reach (127.0.0.1:1): check that Redis runs there and that REDIS_URL has the right address, user and password.',
     ]);
 
     const client = new Client({ connectionString: empty.url });

@@ -33,6 +33,7 @@ export function credentialId(viewer: KnownViewer): string {
     case 'CLIENT':
       return viewer.keyId;
     case 'USER':
-      return viewer.credential.id;
+      // A session and the tokens made from it share an id, and end at different times.
+      return `${viewer.credential.kind} ${viewer.credential.id}`;
   }
 }

@@ -3,7 +3,7 @@ import type { Database } from '../db/connect.ts';
 import { selectSignInStandings } from '../db/user-access.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SignInId } from '../lib/ids.ts';
-import type { CredentialKind } from './credential-kind.ts';
+import { type CredentialKind, credentialId } from './credential-kind.ts';
 import type { SessionStore } from './sessions/session-store.ts';
 import { isSessionToken } from './sessions/session-token.ts';
 import { userViewers } from './user-viewer.ts';
@@ -47,7 +47,7 @@ export function sessionCredential(deps: {
       });
       const fresh = await userViewers(deps, holdings);
       return new Map(
-        fresh.flatMap((viewer) => (viewer === null ? [] : [[viewer.credential.id, viewer] as const])),
+        fresh.flatMap((viewer) => (viewer === null ? [] : [[credentialId(viewer), viewer] as const])),
       );
     },
   };

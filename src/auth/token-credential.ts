@@ -4,7 +4,7 @@ import { selectGoodTokenFamilies } from '../db/token-family.ts';
 import { selectSignInStandings } from '../db/user-access.ts';
 import type { Clock } from '../lib/clock.ts';
 import { parseId, type UserId } from '../lib/ids.ts';
-import type { CredentialKind } from './credential-kind.ts';
+import { type CredentialKind, credentialId } from './credential-kind.ts';
 import { type AccessClaims, isAccessToken, type TokenGrant } from './tokens/access-token.ts';
 import type { Tokens } from './tokens/tokens.ts';
 import { type Holding, userViewers } from './user-viewer.ts';
@@ -36,7 +36,7 @@ export function tokenCredential(deps: TokenCredentialDeps): CredentialKind {
       if (claims.length === 0) return new Map();
       const fresh = await userViewers(deps, await holdingsOf(deps, claims));
       return new Map(
-        fresh.flatMap((viewer) => (viewer === null ? [] : [[viewer.credential.id, viewer] as const])),
+        fresh.flatMap((viewer) => (viewer === null ? [] : [[credentialId(viewer), viewer] as const])),
       );
     },
   };

@@ -31,9 +31,7 @@ async function runSetupCode({ config, logger, clock, terminal }: CommandContext)
         : await connectFoundation(parts, request);
     const code = await issueSetupCode(foundation);
     if (code === null) {
-      throw new RefusedError(
-        'there is an administrator already, who can make others administrators.',
-      );
+      throw new RefusedError('there is an administrator already, who can make others administrators.');
     }
     terminal.print(code);
     return EXIT_CODES.OK;

@@ -96,7 +96,7 @@ export function mutationEmailVerify(
 ): Asked<TokenInvalidError> {
   return orRefusal<DonePayload, TokenInvalidError>(async () => {
     onceARequest(ctx);
-    await verifyEmail(ctx.services, input.token);
+    await verifyEmail(ctx.services, holderOf(ctx).userId, input.token);
     return DONE;
   }, [TokenInvalidError]);
 }

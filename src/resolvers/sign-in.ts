@@ -1,5 +1,5 @@
 import type { UserSession } from '../auth/sessions/session-store.ts';
-import { SignInNotFoundError } from '../auth/tokens/token-errors.ts';
+import { SessionRequiredError, SignInNotFoundError } from '../auth/tokens/token-errors.ts';
 import type { SignedInUser } from '../auth/viewer.ts';
 import type { AppContext } from '../context.ts';
 import { assert } from '../lib/assert.ts';
@@ -12,12 +12,19 @@ export function userOf({ viewer }: AppContext): SignedInUser {
   return viewer;
 }
 
+/** The same, when they came by a sign-in: a program's tokens are not to see or end the sign-ins of its user. */
+function signedInBySession(context: AppContext): SignedInUser {
+  const user = userOf(context);
+  if (parseId('tokenFamily', user.credential.id) !== undefined) throw new SessionRequiredError();
+  return user;
+}
+
 export function viewerSessions(
   _root: unknown,
   _args: object,
   context: AppContext,
 ): Promise<readonly UserSession[]> {
-  return context.services.sessions.list(userOf(context).userId);
+  return context.services.sessions.list(signedInBySession(context).userId);
 }
 
 /** Whether it is the sign-in that asks, itself or by a token made from it. */
@@ -45,7 +52,7 @@ export async function sessionRevokeOthers(
   { input }: { readonly input: { readonly withTokens?: boolean | null | undefined } },
   context: AppContext,
 ): Promise<{ readonly revokedCount: number }> {
-  const { userId, credential } = userOf(context);
+  const { userId, credential } = signedInBySession(context);
   const { sessions, tokens } = context.services;
   const except = parseId('signIn', credential.id) ?? null;
   if (input.withTokens === true) await tokens.revokeAll(userId);
@@ -58,6 +65,7 @@ export async function signOut(
   { input }: { readonly input: { readonly everywhere?: boolean | null | undefined } },
   context: AppContext,
 ): Promise<{ readonly signedOut: boolean }> {
+  if (input.everywhere === true) signedInBySession(context);
   const { userId, credential } = userOf(context);
   const { sessions, tokens } = context.services;
   const sessionId = parseId('signIn', credential.id);

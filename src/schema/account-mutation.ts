@@ -234,9 +234,9 @@ builder.mutationFields((t) => ({
   }),
   emailVerify: t.field({
     type: EmailVerifyResult,
-    authScopes: PUBLIC,
+    authScopes: SIGNED_IN,
     args: { input: t.arg({ type: EmailVerifyInput, required: true, description: inputOf }) },
-    description: 'Shows that the address of an account is read by its holder.',
+    description: 'Shows that the own address is read, with the code that was sent there.',
     resolve: mutationEmailVerify,
   }),
   emailVerificationResend: t.field({

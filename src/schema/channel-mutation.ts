@@ -10,7 +10,7 @@ import {
   TooManyChannels,
 } from './member-refusals.ts';
 import { Channel } from './refs.ts';
-import { OWNERS } from './scopes.ts';
+import { OWNERS, withStepUp } from './scopes.ts';
 import { InvalidInput, resultTypename } from './user-error.ts';
 
 interface ChannelPayload {
@@ -99,7 +99,7 @@ builder.mutationFields((t) => ({
   }),
   overlayKeyRotate: t.field({
     type: OverlayKeyRotateResult,
-    authScopes: OWNERS,
+    authScopes: withStepUp(OWNERS),
     args: { input: t.arg({ type: OverlayKeyRotateInput, required: true, description: 'Which channel.' }) },
     description: "Replaces a channel's overlay key, as when its URL was seen by others. For its owners.",
     resolve: overlayKeyRotate,

@@ -18,7 +18,7 @@ import {
   TooManyInvitations,
 } from './member-refusals.ts';
 import { InvitedRoleEnum } from './role-enums.ts';
-import { OWNERS, USER } from './scopes.ts';
+import { OWNERS, USER, withStepUp } from './scopes.ts';
 import { ChannelInvitation, Membership } from './team.ts';
 import { InvalidInput, resultTypename } from './user-error.ts';
 
@@ -112,11 +112,12 @@ const InvitationAcceptResult = builder.unionType('InvitationAcceptResult', {
 builder.mutationFields((t) => ({
   channelInvitationCreate: t.field({
     type: ChannelInvitationCreateResult,
-    authScopes: OWNERS,
+    // A stolen cookie must not make itself a lasting way in.
+    authScopes: withStepUp(OWNERS),
     args: {
       input: t.arg({ type: ChannelInvitationCreateInput, required: true, description: 'Whom to what.' }),
     },
-    description: "Invites somebody into a channel's team, for one use. For owners.",
+    description: "Invites somebody into a channel's team, for one use. For owners. Needs a fresh factor.",
     resolve: channelInvitationCreate,
   }),
   channelInvitationRevoke: t.field({

@@ -157,7 +157,7 @@ builder.mutationFields((t) => ({
   }),
   channelMemberRemove: t.field({
     type: ChannelMemberRemoveResult,
-    authScopes: OWNERS,
+    authScopes: withStepUp(OWNERS),
     args: { input: t.arg({ type: ChannelMemberRemoveInput, required: true, description: 'Whom.' }) },
     description: 'Takes somebody out of the team. For owners.',
     resolve: channelMemberRemove,

@@ -78,7 +78,7 @@ export function mayWriteDocuments(
 
 function isTrusted(viewer: Viewer): boolean {
   if (viewer.kind === 'OPERATOR') return true;
-  if (viewer.kind !== 'USER') return false;
+  if (viewer.kind !== 'USER' || viewer.mfa === 'MISSING') return false;
   return viewer.platformRole === 'ADMIN' || [...viewer.memberships.values()].includes('OWNER');
 }
 

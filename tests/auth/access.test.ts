@@ -138,7 +138,7 @@ describe('access', () => {
     expect([...now.keys()].toSorted()).toEqual(
       held
         .slice(1)
-        .map(({ session }) => session.id)
+        .map(({ session }) => `SESSION ${session.id}`)
         .toSorted(),
     );
   });

@@ -71,7 +71,7 @@ describe('a bucket of cost', () => {
   it('[T-D4] is the same one over WebSocket and server-sent events', async () => {
     const { id, overlayKey } = await fixture.channel('streamer.bucket');
     const subscription = 'subscription ($id: ID!) { streamUpdated(channelId: $id) { kind } }';
-    using client = await openSocket(fixture.url, { key: overlayKey });
+    using client = await openSocket(fixture.url, { key: overlayKey, byId: fixture.byId });
     let refusal: { readonly code: string } | undefined;
     for (let index = 0; refusal === undefined && index < 60; index += 1) {
       client.subscribe(`s${index}`, subscription, { id });
@@ -83,7 +83,7 @@ describe('a bucket of cost', () => {
       client.send({ type: 'complete', id: `s${index}` });
     }
     expect(refusal).toMatchObject({ code: 'RATE_LIMITED', retryAfterSeconds: expect.any(Number) });
-    const stream = await fixture.post({ query: subscription, variables: { id } }, overlayKey, {
+    const stream = await fixture.post({ ...fixture.byId(subscription), variables: { id } }, overlayKey, {
       accept: 'text/event-stream',
     });
     expect(await stream.text()).toContain('RATE_LIMITED');

@@ -3,21 +3,25 @@ import type { UserId } from '../../lib/ids.ts';
 import { queueMail } from '../../mail/outbox.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import { openAccounts } from './account.ts';
+import { TokenInvalidError } from './account-errors.ts';
 import { mayMail } from './account-limits.ts';
 import type { AccountDeps } from './deps.ts';
 import { emailHash } from './email-address.ts';
 import { issueOneTimeToken, useTokenOfUser } from './one-time-tokens.ts';
 
-/** Takes an address for one that its holder reads. @throws TokenInvalidError */
-export async function verifyEmail(deps: AccountDeps, token: string): Promise<UserId> {
+/**
+ * Takes the address of an account for one that its holder reads. The account is that of who is signed in: a stranger who signed
+ * up with somebody's address does not get it verified by that somebody's click.
+ * @throws TokenInvalidError
+ */
+export async function verifyEmail(deps: AccountDeps, userId: UserId, token: string): Promise<void> {
   const nowMs = deps.clock.nowMs();
-  const userId = await deps.db.transaction().execute(async (tx) => {
+  await deps.db.transaction().execute(async (tx) => {
     const row = await useTokenOfUser(tx, { token, kind: 'EMAIL_VERIFICATION', nowMs });
-    await updateEmailVerified(tx, { id: row.userId, nowMs });
-    return row.userId;
+    if (row.userId !== userId) throw new TokenInvalidError();
+    await updateEmailVerified(tx, { id: userId, nowMs });
   });
   await notifyAccessChanged(deps.bus, userId);
-  return userId;
 }
 
 /** Sends the mail with the code again, in place of the earlier one. Nothing when the address is verified, or was written to too often. */

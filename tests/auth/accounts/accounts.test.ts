@@ -92,8 +92,10 @@ describe('an account', () => {
       { email: 'ann@example.test', displayName: 'Somebody', emailVerified: false, platformRole: 'USER' },
     ]);
     expect(await deps.sessions.validate(issued.token)).toMatchObject({ userId, mfaAt: null });
-    expect(await verifyEmail(deps, code)).toBe(userId);
-    await expect(verifyEmail(deps, code)).rejects.toThrow(TokenInvalidError);
+    const other = await fixture.signedUp('bob@example.test');
+    await expect(verifyEmail(deps, userId, other)).rejects.toThrow(TokenInvalidError);
+    await verifyEmail(deps, userId, code);
+    await expect(verifyEmail(deps, userId, code)).rejects.toThrow(TokenInvalidError);
     expect(await loadAccounts(deps, [userId])).toMatchObject([{ emailVerified: true }]);
   });
 

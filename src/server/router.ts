@@ -55,6 +55,9 @@ const EXPOSED_HEADERS = 'x-request-id, ratelimit-limit, ratelimit-remaining, rat
 
 const OVERLAY_PREFIX = '/overlay/';
 
+/** How long a request may still take to be answered once its credential has ended, in milliseconds. */
+const LAST_WORD_MS = 2_000;
+
 /** Answers one HTTP request. Never rejects. */
 export async function route(
   deps: RouterDeps,
@@ -175,7 +178,7 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
   if (response.destroyed) return;
   // Any of them may turn out to be an event stream, which is cut off once the key is no longer valid.
   if (viewer.kind !== 'ANONYMOUS') {
-    const leave = deps.connections.add({ viewer, cutOff: () => response.destroy() });
+    const leave = deps.connections.add({ viewer, cutOff: () => cutOff(response) });
     if (leave === null) {
       return refuse(exchange, 429, 'TOO_MANY_CONNECTIONS', 'You have too many connections open.');
     }
@@ -218,6 +221,15 @@ async function mayReadMetrics(deps: RouterDeps, request: IncomingMessage): Promi
   if (deps.metricsToken !== null && sameText(token, deps.metricsToken)) return true;
   const viewer = await deps.services.access.authenticate({ kind: 'BEARER', text: token });
   return viewer?.kind === 'OPERATOR';
+}
+
+/**
+ * Ends an answer whose credential opens nothing any more: a stream at once. One that has not begun may be telling that it was
+ * this very request which ended the credential; it gets a moment for that, in which a stream could hardly say anything.
+ */
+function cutOff(response: ServerResponse): void {
+  if (response.headersSent) response.destroy();
+  else setTimeout(() => response.writableEnded || response.destroy(), LAST_WORD_MS).unref();
 }
 
 /** Who asks. Null when what they sent opens nothing; without anything they are nobody in particular. */

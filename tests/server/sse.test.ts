@@ -126,7 +126,7 @@ describe('server-sent events', () => {
     expect(await subscribers(id)).toBe(0);
     const received = await response.text();
     expect(received).toMatch(
-      /"code":"SUBSCRIPTION_TOO_SLOW","requestId":"[0-9a-f-]{36}","resumeAfter":"[\w-]+"/,
+      /"code":"SUBSCRIPTION_TOO_SLOW","requestId":"[0-9a-f-]{36}","docs":"\/docs\/errors#SUBSCRIPTION_TOO_SLOW","resumeAfter":"[\w-]+"/,
     );
   });
 });

@@ -111,3 +111,14 @@ describe('a second API', () => {
     );
   });
 });
+
+describe('the page of errors', () => {
+  it('explains the code that an error links to', async () => {
+    const refused = await fetch(`${fixture.url}/nowhere`);
+    const { errors } = await refused.json();
+    expect(errors[0].extensions).toMatchObject({ code: 'NOT_FOUND', docs: '/docs/errors#NOT_FOUND' });
+    const page = await fetch(new URL(errors[0].extensions.docs, fixture.url));
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(await page.text()).toContain('id="NOT_FOUND"');
+  });
+});

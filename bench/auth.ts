@@ -20,9 +20,9 @@ import { median, parseBenchArguments, printTable, rounded, writeResults } from '
 const { quick } = parseBenchArguments(process.argv.slice(2));
 const CONNECTIONS = 16;
 const PAGE_EVENTS = 20;
-const SECONDS = quick ? 1.2 : 3;
-const ROUNDS = quick ? 8 : 20;
-const WARM_UP_ROUNDS = 2;
+const SECONDS = quick ? 1 : 3;
+const ROUNDS = quick ? 6 : 20;
+const WARM_UP_ROUNDS = quick ? 1 : 2;
 const REDIS_URL = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
 const KEY_PREFIX = `bench${process.pid}`;
 
@@ -129,7 +129,7 @@ async function signIn(month: RecordedMonth): Promise<string> {
   return `__Host-tl_session=${token}`;
 }
 
-await using month = await recordMonth('auth', { events: 30_000, places: 5, pageEvents: PAGE_EVENTS });
+await using month = await recordMonth('auth', { events: quick ? 6_000 : 30_000, places: 5, pageEvents: PAGE_EVENTS });
 const cookie = await signIn(month);
 const variants = [
   await startVariant(month, 'SECURED', { cookie, 'x-tallylight-csrf': '1' }),

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -76,6 +76,7 @@ async function startSecured(): Promise<string> {
   cleanup.defer(() => limiter.close());
   const overlayDirectory = await mkdtemp(join(tmpdir(), 'tallylight-bench-'));
   cleanup.defer(() => rm(overlayDirectory, { recursive: true }));
+  await mkdir(join(overlayDirectory, 'operations'));
   // The query neither sends jobs nor asks for the pipeline.
   const jobs = {} as JobQueue;
   const health = { inspect: async () => [] };

@@ -129,7 +129,11 @@ async function signIn(month: RecordedMonth): Promise<string> {
   return `__Host-tl_session=${token}`;
 }
 
-await using month = await recordMonth('auth', { events: quick ? 6_000 : 30_000, places: 5, pageEvents: PAGE_EVENTS });
+await using month = await recordMonth('auth', {
+  events: quick ? 6_000 : 30_000,
+  places: 5,
+  pageEvents: PAGE_EVENTS,
+});
 const cookie = await signIn(month);
 const variants = [
   await startVariant(month, 'SECURED', { cookie, 'x-tallylight-csrf': '1' }),

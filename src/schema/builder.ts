@@ -7,6 +7,7 @@ import { mayOnPlatform } from '../auth/permissions.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import type { AppContext } from '../context.ts';
 import { type Node, nodeTypename } from '../resolvers/node.ts';
+import { rememberScopes } from './scope-memory.ts';
 import { type Scopes, VIEWER } from './scopes.ts';
 
 interface Types {
@@ -23,6 +24,8 @@ interface Types {
     Count: { Input: number; Output: number };
   };
 }
+
+rememberScopes();
 
 /**
  * The schema's builder. Fields are non-null unless said; every type must declare its scopes (`schema/index.ts` refuses to

@@ -59,8 +59,28 @@ export function judgeOperation(
   return { kind: 'ALLOWED', cost };
 }
 
+/** Costs that are remembered of one operation: whoever asks again mostly does so with the same few variables. */
+const COSTS_PER_OPERATION = 16;
+/** Longer variables are not kept, in characters. */
+const KEPT_VARIABLES_MAX = 500;
+
+/** By operation, which is parsed once, and its variables: the cost depends on nothing else. */
+const costs = new WeakMap<OperationDefinitionNode, Map<string, number>>();
+
 /** @throws GraphQLError when the variables do not fit the operation */
 function costOf(operation: OperationToRun, selected: OperationDefinitionNode): number {
+  const variables = JSON.stringify(operation.variableValues ?? {});
+  if (variables.length > KEPT_VARIABLES_MAX) return computeCost(operation, selected);
+  const known = costs.get(selected) ?? new Map<string, number>();
+  costs.set(selected, known);
+  const cost = known.get(variables) ?? computeCost(operation, selected);
+  if (known.size >= COSTS_PER_OPERATION) known.clear();
+  known.set(variables, cost);
+  return cost;
+}
+
+/** @throws GraphQLError when the variables do not fit the operation */
+function computeCost(operation: OperationToRun, selected: OperationDefinitionNode): number {
   // The plugin takes the first operation of a document; ours is the selected one.
   const fragments = operation.document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
   const document: DocumentNode = { kind: Kind.DOCUMENT, definitions: [selected, ...fragments] };

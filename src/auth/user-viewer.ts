@@ -4,6 +4,7 @@ import { selectStaffAccess } from '../db/staff-access.ts';
 import { selectUserAccess, type UserAccessRow } from '../db/user-access.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ChannelId, UserId } from '../lib/ids.ts';
+import { mfaStateOf } from './mfa/mfa-state.ts';
 import type { SignedInUser, UserCredential } from './viewer.ts';
 
 /** A sign-in or a token, and whose it is. Times are milliseconds since the Unix epoch. */
@@ -13,9 +14,6 @@ export interface Holding {
   readonly signedInAt: number;
   readonly mfaAt: number | null;
 }
-
-/** How long a factor counts as freshly shown, in milliseconds. */
-const FRESH_MS = 5 * 60_000;
 
 /** The users behind these credentials with what they may do now, in the same order; null for who may not sign in. */
 export async function userViewers(
@@ -41,16 +39,21 @@ function viewerOf(
   row: UserAccessRow,
   staffAccess: ReadonlySet<ChannelId>,
 ): SignedInUser {
-  const isStaff = row.platformRole !== 'USER';
+  const { mfa, freshUntilMs } = mfaStateOf({
+    platformRole: row.platformRole,
+    hasFactor: row.hasFactor,
+    mfaAtMs: mfaAt,
+    signedInAtMs: signedInAt,
+  });
   return {
     kind: 'USER',
     userId,
     platformRole: row.platformRole,
     emailVerified: row.emailVerified,
     credential,
-    mfa: mfaAt !== null ? 'DONE' : isStaff ? 'MISSING' : 'NOT_REQUIRED',
+    mfa,
     // A token is kept in a program: nobody has shown it a factor just now.
-    freshUntilMs: credential.kind === 'TOKEN' ? null : Math.max(signedInAt, mfaAt ?? signedInAt) + FRESH_MS,
+    freshUntilMs: credential.kind === 'TOKEN' ? null : freshUntilMs,
     memberships: row.memberships,
     staffAccess,
   };

@@ -8,6 +8,8 @@ export interface UserAccessRow {
   readonly userId: UserId;
   readonly platformRole: PlatformRole;
   readonly emailVerified: boolean;
+  /** Whether they have a confirmed authenticator app or a passkey. */
+  readonly hasFactor: boolean;
   readonly memberships: ReadonlyMap<ChannelId, ChannelRole>;
 }
 
@@ -20,11 +22,14 @@ export async function selectUserAccess(
     id: string;
     platform_role: PlatformRole;
     email_verified: boolean;
+    has_factor: boolean;
     channel_ids: string[];
     roles: ChannelRole[];
   }>`
     /* selectUserAccess */
     select u.id, u.platform_role, u.email_verified_at is not null as email_verified,
+      exists (select from totp_factor where user_id = u.id and confirmed_at is not null)
+        or exists (select from passkey where user_id = u.id) as has_factor,
       coalesce(array_agg(m.channel_id::text) filter (where m.channel_id is not null), '{}') as channel_ids,
       coalesce(array_agg(m.role) filter (where m.channel_id is not null), '{}') as roles
     from app_user u left join channel_member m on m.user_id = u.id
@@ -41,7 +46,13 @@ export async function selectUserAccess(
       });
       return [
         userId,
-        { userId, platformRole: row.platform_role, emailVerified: row.email_verified, memberships },
+        {
+          userId,
+          platformRole: row.platform_role,
+          emailVerified: row.email_verified,
+          hasFactor: row.has_factor,
+          memberships,
+        },
       ];
     }),
   );

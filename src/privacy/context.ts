@@ -37,4 +37,8 @@ export const sealContext = {
   auditAddress: (id: Id<'auditEntry'>): string => `audit_entry.address\n${id}`,
   /** `staff_access.reason`. */
   staffAccessReason: (id: Id<'staffAccess'>): string => `staff_access.reason\n${id}`,
+  /** `totp_factor.secret`. */
+  totpSecret: (userId: UserId): string => `totp_factor.secret\n${userId}`,
+  /** `passkey.name`. */
+  passkeyName: (passkeyId: Id<'passkey'>): string => `passkey.name\n${passkeyId}`,
 } as const;

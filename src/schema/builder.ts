@@ -99,14 +99,14 @@ function scopesOf({ viewer, services }: AppContext) {
 /** Why it was refused, in the order in which the asker can do something about it. */
 function refusalOf(viewer: Viewer, failure: AuthFailure): GraphQLError {
   if (viewer.kind === 'ANONYMOUS') return refusal('UNAUTHENTICATED', 'Sign in, or send a valid key.');
-  if (viewer.kind === 'USER' && viewer.mfa === 'MISSING')
-    return refusal('MFA_REQUIRED', 'Show your second factor first, or set one up.');
   const failed = failedScopes(failure);
   if (failed.length > 0 && failed.every((scope) => scope === 'fresh'))
     return refusal(
       'STEP_UP_REQUIRED',
       'Show a factor again: this needs one shown within the last 5 minutes.',
     );
+  if (viewer.kind === 'USER' && viewer.mfa === 'MISSING')
+    return refusal('MFA_REQUIRED', 'Show your second factor first, or set one up.');
   return refusal('FORBIDDEN', 'You may not do or read that.');
 }
 

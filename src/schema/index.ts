@@ -15,6 +15,8 @@ import './audience-member.ts';
 import './token.ts';
 import './user.ts';
 import './account-mutation.ts';
+import './second-factor.ts';
+import './second-factor-mutation.ts';
 import './subscription.ts';
 import './node.ts';
 import './pipeline-link.ts';

@@ -107,7 +107,10 @@ describe('access', () => {
     expect(await byCookie(two.token)).not.toBeNull();
     const rotated = await sessions.rotate(two.session.id, { mfaAt: clock.now });
     expect(await byCookie(two.token)).toBeNull();
-    expect(await byCookie(rotated?.token ?? '')).toMatchObject({ mfa: 'DONE' });
+    expect(await byCookie(rotated?.token ?? '')).toMatchObject({
+      credential: { kind: 'SESSION', id: rotated?.session.id },
+      freshUntilMs: clock.now + 5 * 60_000,
+    });
   });
 
   it('keeps nothing that was looked up before a change and answered after it', async () => {

@@ -258,6 +258,12 @@ export interface MessageRedaction {
   redacted_before: Timestamp;
 }
 
+export interface MfaAttempt {
+  attempts: number;
+  since: Timestamp;
+  user_id: string;
+}
+
 export interface OneTimeToken {
   created_at: Timestamp;
   email: Buffer | null;
@@ -274,10 +280,36 @@ export interface OutgoingMail {
   user_id: string;
 }
 
+export interface Passkey {
+  counter: Int8;
+  created_at: Timestamp;
+  credential_id: Buffer;
+  id: string;
+  last_used_at: Timestamp | null;
+  name: Buffer;
+  public_key: Buffer;
+  transports: string[];
+  user_id: string;
+}
+
+export interface PasskeyChallenge {
+  challenge: Buffer;
+  expires_at: Timestamp;
+  purpose: string;
+  sign_in_id: string;
+  user_id: string;
+}
+
 export interface ProcessGrant {
   privileges: string;
   relation: string;
   role: string;
+}
+
+export interface RecoveryCode {
+  code_hash: Buffer;
+  created_at: Timestamp;
+  user_id: string;
 }
 
 export interface RefreshToken {
@@ -414,6 +446,14 @@ export interface TokenFamily {
   user_id: string;
 }
 
+export interface TotpFactor {
+  confirmed_at: Timestamp | null;
+  created_at: Timestamp;
+  last_step: Int8 | null;
+  secret: Buffer;
+  user_id: string;
+}
+
 export interface UserSession {
   absolute_expires_at: Timestamp;
   address: Buffer | null;
@@ -449,9 +489,13 @@ export interface DB {
   invitation: Invitation;
   member_handle: MemberHandle;
   message_redaction: MessageRedaction;
+  mfa_attempt: MfaAttempt;
   one_time_token: OneTimeToken;
   outgoing_mail: OutgoingMail;
+  passkey: Passkey;
+  passkey_challenge: PasskeyChallenge;
   process_grant: ProcessGrant;
+  recovery_code: RecoveryCode;
   refresh_token: RefreshToken;
   session: Session;
   sign_budget: SignBudget;
@@ -464,5 +508,6 @@ export interface DB {
   stream_total: StreamTotal;
   subject_key: SubjectKey;
   token_family: TokenFamily;
+  totp_factor: TotpFactor;
   user_session: UserSession;
 }

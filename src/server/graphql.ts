@@ -173,13 +173,15 @@ function asGraphqlError(error: Error): GraphQLError {
 /** Formats every error that leaves by HTTP, whether in one answer or in a stream of them. */
 function formatsErrors(services: Services, options: GraphqlOptions): Plugin<AppContext, Caller> {
   return {
-    onResultProcess({ result, setResult, resultProcessor, serverContext }) {
+    onResultProcess({ request, result, setResult, resultProcessor, setResultProcessor, serverContext }) {
       const context: ErrorContext = {
         requestId: serverContext.requestId,
         development: options.development,
         logger: services.logger,
       };
-      if (isAsyncIterable(result) && resultProcessor === undefined) {
+      const takesStream = resultProcessor !== undefined && acceptsEventStream(request);
+      if (isAsyncIterable(result) && !takesStream) {
+        setResultProcessor(undefined as never, 'text/event-stream'); // no processor: answered 406
         // Whoever subscribed takes no event stream and is answered 406: nobody will ever read, or leave.
         return result[Symbol.asyncIterator]()
           .return?.()
@@ -195,6 +197,12 @@ function formatsErrors(services: Services, options: GraphqlOptions): Plugin<AppC
       }
     },
   };
+}
+
+/** Event streams are the one form in which a subscription leaves by HTTP. */
+function acceptsEventStream(request: Request): boolean {
+  const accept = request.headers.get('accept') ?? '';
+  return /text\/event-stream|\*\/\*|text\/\*/.test(accept);
 }
 
 /** The result with its errors as clients may see them. */

@@ -63,6 +63,7 @@ describe('the schema', () => {
   it('names its connections and gives their pages one shape', () => {
     const connections = composites.filter(({ name }) => name.endsWith('Connection'));
     expect(connections.map(({ name }) => name).sort()).toEqual([
+      'AuditEntryConnection',
       'ChannelConnection',
       'ChannelInvitationConnection',
       'ChannelTeamConnection',

@@ -124,7 +124,9 @@ describe('a subscription over HTTP', () => {
   it('[T-D3] of a client that takes no event stream is refused and leaves nothing behind', async () => {
     const { id, overlayKey } = await fixture.channel('takes.no.stream');
     for (const accept of ['application/json', 'multipart/mixed', 'text/html']) {
-      const response = await fixture.post({ query, variables: { id } }, overlayKey, { accept });
+      const response = await fixture.post({ ...fixture.byId(query), variables: { id } }, overlayKey, {
+        accept,
+      });
       expect([accept, response.status]).toEqual([accept, 406]);
     }
     await waitFor(

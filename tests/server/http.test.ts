@@ -228,7 +228,7 @@ describe('a document', () => {
           message: 'Unexpected error.',
           locations: expect.any(Array),
           path: ['channel', 'streams'],
-          extensions: { code: 'INTERNAL', requestId },
+          extensions: { code: 'INTERNAL', requestId, docs: '/docs/errors#INTERNAL' },
         },
       ],
       extensions: { cost: expect.objectContaining({ requested: 22 }) },

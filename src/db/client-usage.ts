@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { type ClientId, idFromUuid, uuidFromId } from '../lib/ids.ts';
+import { type ClientId, uuidFromId } from '../lib/ids.ts';
 import type { Database } from './connect.ts';
 
 /** How often something was used on a day. `key` is an operation's hash, or a deprecated `Type.field`. */
@@ -86,17 +86,4 @@ export async function selectDeprecationUsage(
     group by coordinate order by uses desc, coordinate limit ${page.limit}
   `.execute(db);
   return result.rows.map(({ last_day, ...row }) => ({ ...row, lastDay: last_day }));
-}
-
-/** Every deprecated place that a client used since the day. */
-export async function selectDeprecationsInUse(
-  db: Kysely<Database>,
-  sinceDay: string,
-): Promise<readonly { clientId: ClientId; coordinate: string; uses: number }[]> {
-  const result = await sql<{ client_id: string; coordinate: string; uses: number }>`
-    /* selectDeprecationsInUse */
-    select client_id, coordinate, sum(uses)::float8 as uses from client_deprecation_usage
-    where day >= ${sinceDay}::date group by client_id, coordinate order by coordinate, client_id
-  `.execute(db);
-  return result.rows.map(({ client_id, ...row }) => ({ ...row, clientId: idFromUuid('client', client_id) }));
 }

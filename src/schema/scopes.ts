@@ -28,7 +28,6 @@ export const SIGNED_IN = Object.freeze({ signedIn: true });
 export const USER = Object.freeze({ user: true });
 export const VIEWER = Object.freeze({ viewer: true });
 export const READER = Object.freeze({ reader: true });
-export const OPERATOR = Object.freeze({ operator: true });
 /** Users, and the holder of the installation's key: what the domain then decides per channel. */
 export const OWNERS = Object.freeze({ user: true, operator: true });
 

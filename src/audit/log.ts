@@ -98,14 +98,13 @@ class Log implements AuditLog {
   }
 
   async begin(note: AuditNote): Promise<PendingAct> {
-    const intent = await this.#intentOf(note);
+    const intent = await this.#intentOf(note, this.#newPlace());
     await insertAuditIntent(this.#deps.db, intent);
     this.#open.add(intent.id);
     return {
       finish: async (result, learnt) => {
         try {
-          const known = learnt === undefined ? intent : { ...(await this.#intentOf({ ...note, ...learnt })) };
-          await this.#finish({ ...known, id: intent.id, at: intent.at, ...result });
+          await this.#finish({ ...note, ...learnt, ...result }, intent);
         } catch (error) {
           this.#deps.logger.error({ err: error, action: note.action }, 'audit.entry-not-written');
         } finally {
@@ -117,7 +116,7 @@ class Log implements AuditLog {
 
   async record(note: AuditNote & AuditResult): Promise<void> {
     const { outcome, code } = note;
-    const content = { ...(await this.#intentOf(note)), outcome, code };
+    const content = { ...(await this.#intentOf(note, this.#newPlace())), outcome, code };
     await this.#deps.db.transaction().execute((tx) => this.#append(tx, content));
   }
 
@@ -179,16 +178,16 @@ class Log implements AuditLog {
     if ([...this.#counted.values()].some(({ since }) => since <= nowMs - COUNT_MS)) await this.flush();
   }
 
-  async #finish(content: AuditContent): Promise<void> {
-    await this.#deps.db.transaction().execute(async (tx) => {
-      // When it is gone, we were taken for dead, and an entry with UNKNOWN was written under this id: this one corrects it.
-      const isFirst = await deleteAuditIntent(tx, content.id);
-      const corrected = { ...content, id: newId('auditEntry', this.#deps.clock.nowMs()) };
-      await this.#append(
-        tx,
-        isFirst ? content : { ...corrected, details: { ...content.details, corrects: content.id } },
-      );
+  async #finish(note: AuditNote & AuditResult, intent: AuditIntent): Promise<void> {
+    const { outcome, code } = note;
+    const content = { ...(await this.#intentOf(note, intent)), outcome, code };
+    const isFirst = await this.#deps.db.transaction().execute(async (tx) => {
+      if (!(await deleteAuditIntent(tx, intent.id))) return false;
+      await this.#append(tx, content);
+      return true;
     });
+    // It was gone: we were taken for dead, and an entry with UNKNOWN was written under its id. This one corrects it.
+    if (!isFirst) await this.record({ ...note, details: { ...note.details, corrects: intent.id } });
   }
 
   async #append(tx: Transaction<Database>, content: AuditContent): Promise<void> {
@@ -196,9 +195,16 @@ class Log implements AuditLog {
     await insertAuditEntry(tx, { entry, head: this.#chain.headOf(entry) });
   }
 
-  async #intentOf({ address, ...act }: AuditNote): Promise<AuditIntent> {
+  #newPlace(): Pick<AuditIntent, 'id' | 'at'> {
     const at = this.#deps.clock.nowMs();
-    const id = newId('auditEntry', at);
+    return { id: newId('auditEntry', at), at };
+  }
+
+  /** The address is sealed for the entry of this id, and opens in no other. */
+  async #intentOf(
+    { address, ...act }: AuditNote,
+    { id, at }: Pick<AuditIntent, 'id' | 'at'>,
+  ): Promise<AuditIntent> {
     const { actorKind, actorId, role, channelId, action, target, requestId, details } = act;
     const known = { actorKind, actorId, role, channelId, action, target, requestId, details };
     return { ...known, id, at, address: await this.#sealedAddress(id, act, address) };

@@ -6,8 +6,10 @@ import { type AuditNote, startAuditLog } from '../../src/audit/log.ts';
 import { actOf } from '../../src/audit/mutation.ts';
 import { verifyAuditLog } from '../../src/audit/verify.ts';
 import { ANONYMOUS } from '../../src/auth/viewer.ts';
-import { newId } from '../../src/lib/ids.ts';
+import { idFromUuid, newId } from '../../src/lib/ids.ts';
 import { createLogger } from '../../src/lib/logger.ts';
+import { sealContext } from '../../src/privacy/context.ts';
+import { open } from '../../src/privacy/envelope.ts';
 import { parseMasterKey } from '../../src/privacy/master-key.ts';
 import { createVault } from '../../src/privacy/vault.ts';
 import { schema } from '../../src/schema/index.ts';
@@ -82,10 +84,32 @@ describe('the audit log', () => {
     await pending.finish(done, { actorKind: 'USER', actorId: userId });
     clock.now += 61_000;
     await log.recover();
-    const { rows } = await sql<{ address: Buffer }>`
-      select outcome, actor_id, address from audit_entry where action = 'signIn'`.execute(db);
+    const { rows } = await sql<{ id: string; address: Buffer }>`
+      select id, outcome, actor_id, address from audit_entry where action = 'signIn'`.execute(db);
     expect(rows).toMatchObject([{ outcome: 'DONE', actor_id: userId }]);
-    expect(rows[0]?.address.includes('192.0.2.1')).toBe(false);
+    const key = (await vault.dataKeys([userId], { create: false })).get(userId);
+    const [row] = rows;
+    if (key === undefined || row === undefined) throw new Error('the key and the entry are there');
+    expect(row.address.includes('192.0.2.1')).toBe(false);
+    const context = sealContext.auditAddress(idFromUuid('auditEntry', row.id));
+    expect(open(key, context, row.address).toString()).toBe('192.0.2.1');
+  });
+
+  it('has a second entry that corrects the first when who did it was only slow', async () => {
+    const { db, log, verify } = await openLog(database);
+    const pending = await log.begin({ ...note, action: 'slow' });
+    clock.now += 61_000;
+    await log.recover();
+    await pending.finish(done);
+    const { rows } = await sql<{ id: string; outcome: string; corrects: string | null }>`
+      select id, outcome, details->>'corrects' as corrects from audit_entry where action = 'slow' order by sequence`.execute(
+      db,
+    );
+    expect(rows).toMatchObject([
+      { outcome: 'UNKNOWN', corrects: null },
+      { outcome: 'DONE', corrects: idFromUuid('auditEntry', rows[0]?.id ?? '') },
+    ]);
+    expect(await verify()).toMatchObject({ intact: true });
   });
 
   it('writes one entry for all that strangers were refused', async () => {

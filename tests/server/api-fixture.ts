@@ -123,7 +123,10 @@ export async function startApiFixture(
       metricsToken: null,
       freeForm: 'anybody',
       overlayDirectory,
-      firstParty: { overlay: overlayOperations, console: new Map() },
+      // The real overlay comes with what it runs; for any other, what the test registers.
+      ...(options.overlayDirectory === undefined
+        ? { firstParty: { overlay: overlayOperations, console: new Map() } }
+        : {}),
       ...options,
     },
   );

@@ -6,6 +6,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { newId, uuidFromId } from '../../src/lib/ids.ts';
 import { addressHash } from '../auth/members/support.ts';
 import { type ApiFixture, startApiFixture } from '../server/api-fixture.ts';
+import { insertBareFactor } from '../support/account.ts';
 
 let fixture: ApiFixture;
 beforeAll(async () => {
@@ -21,10 +22,7 @@ async function person(role: PlatformRole) {
   await sql`insert into app_user (id, email_hash, email, email_verified_at, platform_role)
     values (${uuidFromId(id)}, ${addressHash(id)}, '\\x00', now(), ${role})`.execute(db);
   // Staff must have a second factor; this sign-in has shown it.
-  if (role !== 'USER') {
-    await sql`insert into totp_factor (user_id, secret, created_at, confirmed_at)
-      values (${uuidFromId(id)}, '\\x00', now(), now())`.execute(db);
-  }
+  if (role !== 'USER') await insertBareFactor(db, id);
   const sessions = createSessionStore({ db, vault, bus, clock: systemClock }, DEFAULT_SESSION_OPTIONS);
   const mfaAt = systemClock.nowMs();
   const { token } = await sessions.create({ userId: id, mfaAt, userAgent: null, address: null });

@@ -11,6 +11,7 @@ import { sealContext } from '../../src/privacy/context.ts';
 import { open, seal } from '../../src/privacy/envelope.ts';
 import { addressHash } from '../auth/members/support.ts';
 import { type ApiFixture, startApiFixture } from '../server/api-fixture.ts';
+import { insertBareFactor } from '../support/account.ts';
 
 let fixture: ApiFixture;
 let sessions: SessionStore;
@@ -42,10 +43,7 @@ async function person(
       ${seal(key, sealContext.userName(id), name)}, ${options.verified === false ? null : sql`now()`},
       ${options.role ?? 'USER'})`.execute(db);
   // Staff must have a second factor; this sign-in has shown it.
-  if ((options.role ?? 'USER') !== 'USER') {
-    await sql`insert into totp_factor (user_id, secret, created_at, confirmed_at)
-      values (${uuidFromId(id)}, '\\x00', now(), now())`.execute(db);
-  }
+  if ((options.role ?? 'USER') !== 'USER') await insertBareFactor(db, id);
   const { token } = await sessions.create({
     userId: id,
     mfaAt: systemClock.nowMs(),

@@ -16,3 +16,9 @@ export async function insertBareUser(
   await vault.dataKeys([userId], { create: true });
   return userId;
 }
+
+/** Gives the user an authenticator app that nobody holds: for tests of sign-ins that have shown a factor. */
+export async function insertBareFactor(db: Kysely<Database>, userId: UserId): Promise<void> {
+  await sql`insert into totp_factor (user_id, secret, created_at, confirmed_at)
+    values (${uuidFromId(userId)}, ''::bytea, now(), now())`.execute(db);
+}

@@ -104,7 +104,8 @@ export type CookieName = (typeof COOKIE_NAMES)[number];
 export interface AppContext {
   /** Replaced by a mutation that lets who asks into a channel, so that its payload can show it. @see resolvers/own-role.ts */
   viewer: Viewer;
-  readonly request: RequestInfo;
+  /** Not `request`: by that name Yoga has the request itself, and tells subscriptions by it. */
+  readonly requestInfo: RequestInfo;
   /** Null over WebSocket and once an answer has begun: nothing can be set there. */
   readonly cookies: Cookies | null;
   /** What may be done once in a request and was. */

@@ -65,7 +65,7 @@ export function mutationSignUp(
       password: input.password,
       displayName: input.displayName ?? null,
       setupCode: input.setupCode ?? null,
-      address: ctx.request.address,
+      address: ctx.requestInfo.address,
     });
     return DONE;
   }, [InvalidInputError, WeakPasswordError, TokenInvalidError, RateLimitedError]);
@@ -79,7 +79,7 @@ export function mutationSignIn(
   return orRefusal<SignInPayload, InvalidCredentialsError | RateLimitedError>(async () => {
     onceARequest(ctx);
     const cookies = cookiesOf(ctx);
-    const { address, userAgent } = ctx.request;
+    const { address, userAgent } = ctx.requestInfo;
     const deviceCookie = cookies.read('__Host-tl_device');
     const request = { email: input.email, password: input.password, address, userAgent, deviceCookie };
     const signedIn = await signIn(ctx.services, request);
@@ -119,7 +119,7 @@ export function mutationPasswordResetRequest(
     onceARequest(ctx);
     const { sent } = await requestPasswordReset(ctx.services, {
       email: input.email,
-      address: ctx.request.address,
+      address: ctx.requestInfo.address,
     });
     sent.catch((error: unknown) => ctx.services.logger.warn({ err: error }, 'password-reset.failed'));
     return DONE;
@@ -136,7 +136,7 @@ export function mutationPasswordReset(
     TokenInvalidError | InvalidInputError | WeakPasswordError | RateLimitedError
   >(async () => {
     onceARequest(ctx);
-    await resetPassword(ctx.services, { ...input, address: ctx.request.address });
+    await resetPassword(ctx.services, { ...input, address: ctx.requestInfo.address });
     return DONE;
   }, [TokenInvalidError, InvalidInputError, WeakPasswordError, RateLimitedError]);
 }
@@ -207,12 +207,12 @@ function onceARequest(ctx: AppContext): void {
 }
 
 /** The user whose own account it is: the schema lets nobody else here. A token of a program is no sign-in. */
-function holderOf({ viewer, request }: AppContext): Holder {
+function holderOf({ viewer, requestInfo }: AppContext): Holder {
   assert(viewer.kind === 'USER', 'the schema lets only users here');
   if (viewer.credential.kind !== 'SESSION') {
     throw new BadArgumentError('input', 'Sign in in a browser to do this: a token is not enough.');
   }
-  return { userId: viewer.userId, signInId: viewer.credential.id, address: request.address };
+  return { userId: viewer.userId, signInId: viewer.credential.id, address: requestInfo.address };
 }
 
 function cookiesOf({ cookies }: AppContext): Cookies {

@@ -10,7 +10,7 @@ type Resolver = GraphQLFieldResolver<unknown, AppContext>;
  */
 export function audited(action: string, resolve: Resolver, isPublic: boolean): Resolver {
   return async (root, args, ctx, info) => {
-    const { viewer, request, requestId, services } = ctx;
+    const { viewer, requestInfo, requestId, services } = ctx;
     if (viewer.kind === 'ANONYMOUS' && !isPublic) {
       try {
         return await resolve(root, args, ctx, info);
@@ -21,7 +21,7 @@ export function audited(action: string, resolve: Resolver, isPublic: boolean): R
       }
     }
     const act = actOf(action, { viewer, input: args.input, requestId });
-    const pending = await services.audit.begin({ ...act, address: request.address });
+    const pending = await services.audit.begin({ ...act, address: requestInfo.address });
     try {
       const value: unknown = await resolve(root, args, ctx, info);
       await pending.finish(outcomeOf(value), learntOf(act, value));

@@ -8,12 +8,12 @@ export function mayReadPersonal(
   channelId: ChannelId,
   permission: 'PII_READ' | 'PII_SCREEN',
 ): boolean {
-  const { viewer, request, requestId, services, spent } = ctx;
+  const { viewer, requestInfo, requestId, services, spent } = ctx;
   if (!mayInChannel(viewer, channelId, permission)) return false;
   const once = `personalDataRead ${channelId}`;
   if (readsAsStaff(viewer, channelId) && !spent.has(once)) {
     spent.add(once);
-    services.audit.recordPiiRead({ viewer, channelId, requestId, address: request.address });
+    services.audit.recordPiiRead({ viewer, channelId, requestId, address: requestInfo.address });
   }
   return true;
 }

@@ -26,7 +26,6 @@ export const GRAPHQL_PATH = '/graphql';
 /** What is known of a request before GraphQL begins. */
 export interface Caller {
   readonly viewer: Viewer;
-  /** Not `request`: under that name Yoga has the request itself, which would take its place. */
   readonly info: RequestInfo;
   /** Null by WebSocket. */
   readonly cookies: Cookies | null;
@@ -62,7 +61,7 @@ export function createGraphqlServer(services: Services, options: GraphqlOptions)
     graphqlEndpoint: GRAPHQL_PATH,
     context: ({ viewer, info, cookies, requestId, connectionId }): AppContext => ({
       viewer,
-      request: info,
+      requestInfo: info,
       cookies,
       spent: new Set(),
       requestId,
@@ -117,11 +116,11 @@ function judges(services: Services, options: GraphqlOptions): Plugin<AppContext 
   const deps = { limiter: services.limiter, rules: options.costRules };
   /** What refuses the operation, if anything does, and what its answer says about its cost. */
   const judge = async (args: OperationToRun & { readonly contextValue: AppContext & Partial<Caller> }) => {
-    const { viewer, request, setHeader } = args.contextValue;
+    const { viewer, requestInfo, setHeader } = args.contextValue;
     const verdict = judgeOperation(args, options);
     // The refused are charged as well: they were read, checked and counted.
     const cost = verdict.kind === 'REFUSED' ? REFUSED_DOCUMENT_COST : verdict.cost;
-    const charge = await chargeOperation(deps, { viewer, address: request.address }, cost);
+    const charge = await chargeOperation(deps, { viewer, address: requestInfo.address }, cost);
     for (const [name, value] of costHeaders(charge)) setHeader?.(name, value);
     const error = charge.refusal ?? (verdict.kind === 'REFUSED' ? verdict.error : null);
     const requested = verdict.kind === 'REFUSED' ? verdict.cost : cost;
@@ -173,15 +172,13 @@ function asGraphqlError(error: Error): GraphQLError {
 /** Formats every error that leaves by HTTP, whether in one answer or in a stream of them. */
 function formatsErrors(services: Services, options: GraphqlOptions): Plugin<AppContext, Caller> {
   return {
-    onResultProcess({ request, result, setResult, resultProcessor, setResultProcessor, serverContext }) {
+    onResultProcess({ result, setResult, resultProcessor, serverContext }) {
       const context: ErrorContext = {
         requestId: serverContext.requestId,
         development: options.development,
         logger: services.logger,
       };
-      const takesStream = resultProcessor !== undefined && acceptsEventStream(request);
-      if (isAsyncIterable(result) && !takesStream) {
-        setResultProcessor(undefined as never, 'text/event-stream'); // no processor: answered 406
+      if (isAsyncIterable(result) && resultProcessor === undefined) {
         // Whoever subscribed takes no event stream and is answered 406: nobody will ever read, or leave.
         return result[Symbol.asyncIterator]()
           .return?.()
@@ -197,12 +194,6 @@ function formatsErrors(services: Services, options: GraphqlOptions): Plugin<AppC
       }
     },
   };
-}
-
-/** Event streams are the one form in which a subscription leaves by HTTP. */
-function acceptsEventStream(request: Request): boolean {
-  const accept = request.headers.get('accept') ?? '';
-  return /text\/event-stream|\*\/\*|text\/\*/.test(accept);
 }
 
 /** The result with its errors as clients may see them. */

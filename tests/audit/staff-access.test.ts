@@ -69,10 +69,10 @@ it('leaves one entry a request and channel when staff read personal data, and cl
   const staff = await viewer();
   expect([...staff.staffAccess]).toEqual([channelId]);
   const audit = await startAuditLog({ db, vault, masterKey, clock, logger: createLogger('silent') });
-  const request = { address: '192.0.2.1', userAgent: null, origin: null, transport: 'HTTP' };
+  const requestInfo = { address: '192.0.2.1', userAgent: null, origin: null, transport: 'HTTP' };
   const context = {
     viewer: staff,
-    request,
+    requestInfo,
     requestId: 'req-1',
     services: { audit },
     spent: new Set<string>(),

@@ -119,8 +119,8 @@ function contextOf(viewer: Viewer): AppContext {
       },
     },
   );
-  const request = { address: null, userAgent: null, origin: null, transport: 'HTTP' };
-  return { viewer, request, cookies: null, requestId: 'walk', connectionId: 'walk', services } as never;
+  const requestInfo = { address: null, userAgent: null, origin: null, transport: 'HTTP' };
+  return { viewer, requestInfo, cookies: null, requestId: 'walk', connectionId: 'walk', services } as never;
 }
 
 /** The audit log around mutations is no part of what is walked. */

@@ -97,7 +97,7 @@ export interface Cookies {
 }
 
 /** Our cookies. Browsers accept `__Host-` only with Secure, Path=/ and no Domain. */
-export const COOKIE_NAMES = ['__Host-tl_session', '__Host-tl_device', '__Host-tl_oidc'] as const;
+export const COOKIE_NAMES = ['__Host-tl_session', '__Host-tl_device'] as const;
 export type CookieName = (typeof COOKIE_NAMES)[number];
 
 /** What every resolver gets. */

@@ -67,7 +67,7 @@ const PARTS: readonly Part[] = [
     types: ['bus', 'jobs'],
   },
   { name: 'mail', paths: ['src/mail/'], imports: ['privacy', 'db', 'jobs'] },
-  { name: 'clients', paths: ['src/clients/'], imports: ['auth', 'db'], types: ['bus'] },
+  { name: 'clients', paths: ['src/clients/'], imports: ['page', 'auth', 'db'], types: ['bus'] },
   { name: 'audit', paths: ['src/audit/'], imports: ['page', 'auth', 'privacy', 'db'], types: ['bus'] },
   { name: 'simulator', paths: ['src/simulator/'], imports: [] },
   { name: 'health', paths: ['src/health/'], imports: ['db', 'bus'] },

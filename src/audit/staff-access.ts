@@ -5,12 +5,11 @@ import type { Database } from '../db/connect.ts';
 import { insertStaffAccess, type StaffAccessRow } from '../db/staff-access.ts';
 import { ChannelNotFoundError } from '../errors/channel-not-found.ts';
 import { InvalidInputError } from '../errors/invalid-input.ts';
-import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ChannelId, newId, type UserId } from '../lib/ids.ts';
 import { sealContext } from '../privacy/context.ts';
 import { seal } from '../privacy/envelope.ts';
-import type { Vault } from '../privacy/vault.ts';
+import { madeKey, type Vault } from '../privacy/vault.ts';
 
 /** How long a reason holds, in milliseconds. */
 export const STAFF_ACCESS_MS = 30 * 60_000;
@@ -39,8 +38,7 @@ export async function openStaffAccess(
   }
   const openedAt = deps.clock.nowMs();
   const id = newId('staffAccess', openedAt);
-  const key = (await deps.vault.dataKeys([userId], { create: true })).get(userId);
-  assert(key !== undefined, 'a key that is asked for with create is there');
+  const key = await madeKey(deps.vault, userId);
   const sealed = seal(key, sealContext.staffAccessReason(id), reason);
   const row = { id, userId, channelId, reason: sealed, openedAt, expiresAt: openedAt + STAFF_ACCESS_MS };
   if (!(await insertStaffAccess(deps.db, row))) throw new ChannelNotFoundError();

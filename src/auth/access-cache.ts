@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
-import type { Credential, KnownViewer } from './credential-kind.ts';
+import type { Credential } from './credential-kind.ts';
+import type { KnownViewer } from './viewer.ts';
 
 /** How long it is believed without a look that a credential opens what it opened, in milliseconds. */
 const ENTRY_AGE_MAX_MS = 5_000;

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
 import type { EventBus } from '../bus/port.ts';
 import { replaceAccessKeys, selectAccessKeyByHash, selectValidAccessKeys } from '../db/access-key.ts';
@@ -6,6 +6,7 @@ import { lockOverlayKeyVersions, raiseOverlayKeyVersion } from '../db/channel.ts
 import type { Database } from '../db/connect.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type AccessKeyId, type ChannelId, newId } from '../lib/ids.ts';
+import { sha256 } from '../lib/sha256.ts';
 import { deriveKey, type MasterKey } from '../privacy/master-key.ts';
 import { notifyAccessChanged } from './access-topic.ts';
 import type { Operator, OverlayViewer } from './viewer.ts';
@@ -24,11 +25,6 @@ export function operatorKey(master: MasterKey): string {
 /** The key of a channel's overlays: `tlo_` and 256 bits. Raising `version` makes another one; the old stops working. */
 export function overlayKey(master: MasterKey, channelId: ChannelId, version: number): string {
   return `tlo_${deriveKey(master, `access key: overlay of ${channelId}, version ${version}`).toString('base64url')}`;
-}
-
-/** Only this is stored. Unsalted is enough: the keys are 256 random bits. */
-function hashOf(key: string): Buffer {
-  return createHash('sha256').update(key, 'utf8').digest();
 }
 
 /**
@@ -52,7 +48,7 @@ export async function ensureAccessKeys(deps: {
       keys.map(({ channelId, key }) => ({
         id: newId('accessKey', deps.clock.nowMs()),
         channelId,
-        keyHash: hashOf(key),
+        keyHash: sha256(key),
       })),
     );
   });
@@ -66,7 +62,7 @@ export async function putOverlayKey(
 ): Promise<void> {
   const key = overlayKey(deps.masterKey, channel.id, channel.overlayKeyVersion);
   const id = newId('accessKey', deps.clock.nowMs());
-  await replaceAccessKeys(tx, [{ id, channelId: channel.id, keyHash: hashOf(key) }]);
+  await replaceAccessKeys(tx, [{ id, channelId: channel.id, keyHash: sha256(key) }]);
 }
 
 /**
@@ -103,7 +99,7 @@ export async function authenticate(
   key: string,
 ): Promise<Operator | OverlayViewer | null> {
   if (!isAccessKey(key)) return null;
-  const hash = hashOf(key);
+  const hash = sha256(key);
   const row = await selectAccessKeyByHash(deps.db, hash);
   if (row === undefined || !timingSafeEqual(row.keyHash, hash)) return null;
   if (row.channelId === null) return { kind: 'OPERATOR', accessKeyId: row.id };

@@ -2,7 +2,8 @@ import type { EventBus, Unsubscribe } from '../bus/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AccessCache } from './access-cache.ts';
 import { ACCESS_TOPIC } from './access-topic.ts';
-import { type Credential, type CredentialKind, credentialId, type KnownViewer } from './credential-kind.ts';
+import { type Credential, type CredentialKind, credentialId } from './credential-kind.ts';
+import type { KnownViewer } from './viewer.ts';
 
 /** Tells who comes with what. */
 export interface Access {

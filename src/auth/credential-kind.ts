@@ -1,12 +1,9 @@
-import type { Anonymous, Viewer } from './viewer.ts';
+import { credentialKey, type KnownViewer } from './viewer.ts';
 
 /** What somebody came with: a bearer credential (a key or a token), or the session cookie's value. */
 export type Credential =
   | { readonly kind: 'BEARER'; readonly text: string }
   | { readonly kind: 'COOKIE'; readonly token: string };
-
-/** Somebody we know. */
-export type KnownViewer = Exclude<Viewer, Anonymous>;
 
 /**
  * One kind of credential. A new kind (the keys of integrators' applications, say) is one more of these in the list that
@@ -26,14 +23,7 @@ export interface CredentialKind {
 
 /** Names what the viewer came with: a key, a session, a family of tokens. Opens nothing. */
 export function credentialId(viewer: KnownViewer): string {
-  switch (viewer.kind) {
-    case 'OPERATOR':
-    case 'OVERLAY':
-      return viewer.accessKeyId;
-    case 'CLIENT':
-      return viewer.keyId;
-    case 'USER':
-      // A session and the tokens made from it share an id, and end at different times.
-      return `${viewer.credential.kind} ${viewer.credential.id}`;
-  }
+  if (viewer.kind !== 'USER') return credentialKey(viewer);
+  // A session and the tokens made from it share an id, and end at different times.
+  return `${viewer.credential.kind} ${viewer.credential.id}`;
 }

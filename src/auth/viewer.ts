@@ -78,11 +78,12 @@ export type Viewer = Anonymous | Operator | OverlayViewer | SignedInUser | Clien
 
 export const ANONYMOUS: Anonymous = Object.freeze({ kind: 'ANONYMOUS' });
 
-/** Names the credential that a viewer came with, in this process: what caps and quotas count by. Null for nobody. */
-export function credentialKey(viewer: Viewer): string | null {
+/** Somebody we know. */
+export type KnownViewer = Exclude<Viewer, Anonymous>;
+
+/** Names whom caps and quotas count by: a key, or a user with all they came with. */
+export function credentialKey(viewer: KnownViewer): string {
   switch (viewer.kind) {
-    case 'ANONYMOUS':
-      return null;
     case 'OPERATOR':
     case 'OVERLAY':
       return viewer.accessKeyId;

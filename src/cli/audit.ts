@@ -2,8 +2,7 @@ import { exportAuditLog } from '../audit/export.ts';
 import { type AuditVerdict, type NotedPlace, verifyAuditLog } from '../audit/verify.ts';
 import type { Command, CommandContext } from './command.ts';
 import { EXIT_CODES, type ExitCode, UsageError } from './exit-code.ts';
-import { connectFoundation, openOwnFoundation } from './foundation.ts';
-import { Parts } from './parts.ts';
+import { withFoundation } from './foundation.ts';
 
 /** `tallylight audit verify` and `tallylight audit export`. */
 export const auditCommand: Command = {
@@ -30,19 +29,14 @@ export const auditCommand: Command = {
   run: runAudit,
 };
 
-async function runAudit({ config, logger, clock, terminal, input }: CommandContext): Promise<ExitCode> {
+async function runAudit(context: CommandContext): Promise<ExitCode> {
+  const { terminal, input } = context;
   const [action] = input.positionals;
   if (action !== 'verify' && action !== 'export') {
     throw new UsageError('the audit log can be checked or exported: audit verify, audit export.');
   }
   const noted = notedPlace(input.text('noted'));
-  const parts = new Parts(logger);
-  const request = { config, logger, clock, command: 'audit', process: null };
-  try {
-    const foundation =
-      config.database.url === null
-        ? await openOwnFoundation(parts, request)
-        : await connectFoundation(parts, request);
+  return withFoundation(context, 'audit', async (foundation) => {
     if (action === 'export') {
       for await (const line of exportAuditLog(foundation.db)) terminal.print(line);
       return EXIT_CODES.OK;
@@ -50,9 +44,7 @@ async function runAudit({ config, logger, clock, terminal, input }: CommandConte
     const verdict = await verifyAuditLog(foundation, { noted });
     terminal.print(verdictText(verdict));
     return verdict.intact ? EXIT_CODES.OK : EXIT_CODES.FAILED;
-  } finally {
-    await parts.stopAll();
-  }
+  });
 }
 
 function notedPlace(text: string | undefined): NotedPlace | null {

@@ -21,7 +21,7 @@ import { loadOrCreateMasterKey, type MasterKey, parseMasterKey } from '../privac
 import { checkMasterKey, createVault, type Vault } from '../privacy/vault.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { RefusedError, UsageError } from './exit-code.ts';
-import type { Parts } from './parts.ts';
+import { Parts } from './parts.ts';
 import { MIGRATIONS_DIRECTORY, prepareDatabase } from './prepare-database.ts';
 import { redisTlsOf } from './redis-tls.ts';
 
@@ -130,6 +130,24 @@ export async function connectFoundation(parts: Parts, request: FoundationRequest
   const connectionString = request.config.database.url?.reveal();
   assert(connectionString !== undefined, 'a look needs a database that is configured');
   return connect(parts, request, { masterKey: await masterKeyOf(request.config), connectionString });
+}
+
+/**
+ * Does one thing on the configured database, or on the embedded one while nothing else uses it, and lets go of everything again.
+ */
+export async function withFoundation<T>(
+  { config, logger, clock }: Pick<FoundationRequest, 'config' | 'logger' | 'clock'>,
+  command: string,
+  work: (foundation: Foundation) => Promise<T>,
+): Promise<T> {
+  const parts = new Parts(logger);
+  const request = { config, logger, clock, command, process: null };
+  try {
+    const open = config.database.url === null ? openOwnFoundation : connectFoundation;
+    return await work(await open(parts, request));
+  } finally {
+    await parts.stopAll();
+  }
 }
 
 /** The file of the master key when it is not configured. */

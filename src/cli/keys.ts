@@ -1,8 +1,7 @@
 import { rotateSigningKeys } from '../auth/tokens/signing-keys.ts';
 import type { Command, CommandContext } from './command.ts';
 import { EXIT_CODES, type ExitCode, UsageError } from './exit-code.ts';
-import { connectFoundation, openOwnFoundation } from './foundation.ts';
-import { Parts } from './parts.ts';
+import { withFoundation } from './foundation.ts';
 
 /** `tallylight keys rotate`: another key signs access tokens. */
 export const keysCommand: Command = {
@@ -22,21 +21,14 @@ export const keysCommand: Command = {
   run: runKeys,
 };
 
-async function runKeys({ config, logger, clock, terminal, input }: CommandContext): Promise<ExitCode> {
+async function runKeys(context: CommandContext): Promise<ExitCode> {
+  const { terminal, input } = context;
   const [action] = input.positionals;
   if (action !== 'rotate') throw new UsageError(`keys can be rotated, and nothing else: keys rotate.`);
-  const parts = new Parts(logger);
-  const request = { config, logger, clock, command: 'keys', process: null };
-  try {
-    const foundation =
-      config.database.url === null
-        ? await openOwnFoundation(parts, request)
-        : await connectFoundation(parts, request);
+  return withFoundation(context, 'keys', async (foundation) => {
     const { activeKid, nextKid } = await rotateSigningKeys(foundation);
     terminal.print(`signs now        ${activeKid}`);
     terminal.print(`signs after that ${nextKid}`);
     return EXIT_CODES.OK;
-  } finally {
-    await parts.stopAll();
-  }
+  });
 }

@@ -5,8 +5,7 @@ import { checkUsedOperations } from '../clients/schema-check.ts';
 import { type ApiClient, createApiClient, createRemoteApiClient, NoApiError } from './api-client.ts';
 import { type Command, type CommandContext, numberOption } from './command.ts';
 import { EXIT_CODES, type ExitCode, RefusedError, UsageError } from './exit-code.ts';
-import { connectFoundation, openOwnFoundation } from './foundation.ts';
-import { Parts } from './parts.ts';
+import { withFoundation } from './foundation.ts';
 
 /** The schema of this version. */
 const SCHEMA_PATH = fileURLToPath(new URL('../../schema.graphql', import.meta.url));
@@ -164,23 +163,16 @@ function readText(path: string): string {
   }
 }
 
-async function check({ config, logger, clock, terminal, input }: CommandContext): Promise<ExitCode> {
+async function check(context: CommandContext): Promise<ExitCode> {
+  const { terminal, input } = context;
   const schemaText = readText(input.text('schema') ?? SCHEMA_PATH);
   const days = numberOption(input, 'days') ?? USAGE_DAYS;
-  const parts = new Parts(logger);
-  const request = { config, logger, clock, command: 'operations', process: null };
-  try {
-    const foundation =
-      config.database.url === null
-        ? await openOwnFoundation(parts, request)
-        : await connectFoundation(parts, request);
+  return withFoundation(context, 'operations', async (foundation) => {
     const { checked, broken } = await checkUsedOperations(foundation, { schemaText, days });
     for (const { clientId, name, hash, runs, problems } of broken) {
       terminal.note(`breaks ${name} of ${clientId} (${runs} runs, sha256:${hash}): ${problems.join(' ')}`);
     }
     terminal.print(`${checked} operations in use, ${broken.length} broken.`);
     return broken.length === 0 ? EXIT_CODES.OK : EXIT_CODES.REFUSED;
-  } finally {
-    await parts.stopAll();
-  }
+  });
 }

@@ -1,8 +1,7 @@
 import { issueSetupCode } from '../auth/accounts/sign-up.ts';
 import type { Command, CommandContext } from './command.ts';
 import { EXIT_CODES, type ExitCode, RefusedError } from './exit-code.ts';
-import { connectFoundation, openOwnFoundation } from './foundation.ts';
-import { Parts } from './parts.ts';
+import { withFoundation } from './foundation.ts';
 
 /** `tallylight setup-code`: the code with which the first administrator signs up. */
 export const setupCodeCommand: Command = {
@@ -21,21 +20,14 @@ export const setupCodeCommand: Command = {
   run: runSetupCode,
 };
 
-async function runSetupCode({ config, logger, clock, terminal }: CommandContext): Promise<ExitCode> {
-  const parts = new Parts(logger);
-  const request = { config, logger, clock, command: 'setup-code', process: null };
-  try {
-    const foundation =
-      config.database.url === null
-        ? await openOwnFoundation(parts, request)
-        : await connectFoundation(parts, request);
+async function runSetupCode(context: CommandContext): Promise<ExitCode> {
+  const { terminal } = context;
+  return withFoundation(context, 'setup-code', async (foundation) => {
     const code = await issueSetupCode(foundation);
     if (code === null) {
       throw new RefusedError('there is an administrator already, who can make others administrators.');
     }
     terminal.print(code);
     return EXIT_CODES.OK;
-  } finally {
-    await parts.stopAll();
-  }
+  });
 }

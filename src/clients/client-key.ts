@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { notifyAccessChanged } from '../auth/access-topic.ts';
 import type { CredentialKind } from '../auth/credential-kind.ts';
@@ -19,6 +19,7 @@ import type { Database } from '../db/connect.ts';
 import { type InputIssue, InvalidInputError } from '../errors/invalid-input.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ClientId, type ClientKeyId, newId } from '../lib/ids.ts';
+import { sha256 } from '../lib/sha256.ts';
 import { ClientKeyLimitError, ClientKeyNotFoundError, ClientNotFoundError } from './errors.ts';
 
 /** 256 bits in base64url behind the prefix. Anything else is not looked up. */
@@ -35,11 +36,6 @@ interface Deps {
   readonly db: Kysely<Database>;
   readonly bus: EventBus;
   readonly clock: Clock;
-}
-
-/** Only this is stored. Unsalted is enough: the keys are 256 random bits. */
-function hashOf(key: string): Buffer {
-  return createHash('sha256').update(key, 'utf8').digest();
 }
 
 /**
@@ -74,7 +70,7 @@ export async function createClientKey(
       {
         id,
         clientId: request.clientId,
-        keyHash: hashOf(secret),
+        keyHash: sha256(secret),
         prefix: text.slice(0, PREFIX_LENGTH),
         scopes,
         createdAt,
@@ -120,7 +116,7 @@ export async function authenticateClientKey(
   key: string,
 ): Promise<ClientViewer | null> {
   if (!KEY_PATTERN.test(key)) return null;
-  const hash = hashOf(key);
+  const hash = sha256(key);
   const row = await selectClientKeyByHash(db, hash, clock.nowMs());
   return row === undefined || !timingSafeEqual(row.keyHash, hash) ? null : viewerOf(row);
 }

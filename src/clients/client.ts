@@ -15,6 +15,7 @@ import { BadArgumentError } from '../errors/bad-argument.ts';
 import { type InputIssue, InvalidInputError } from '../errors/invalid-input.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ChannelId, type ClientId, newId, parseId, type UserId } from '../lib/ids.ts';
+import { type Page, pageOf } from '../live/page.ts';
 import { ClientLimitError, ClientNotFoundError } from './errors.ts';
 
 /** How many clients a channel may have. */
@@ -97,11 +98,11 @@ export function findClient({ db }: Pick<Deps, 'db'>, id: ClientId): Promise<Clie
 export async function listClients(
   { db }: Pick<Deps, 'db'>,
   request: { readonly channelId: ChannelId | null; readonly first: number; readonly after: string | null },
-): Promise<{ readonly items: readonly ClientRow[]; readonly hasMore: boolean }> {
+): Promise<Page<ClientRow>> {
   const afterId = request.after === null ? null : parseId('client', request.after);
   if (afterId === undefined) throw new BadArgumentError('after', 'after is not a cursor of this list.');
   const rows = await selectClientPage(db, { ...request, afterId, limit: request.first + 1 });
-  return { items: rows.slice(0, request.first), hasMore: rows.length > request.first };
+  return pageOf(rows, request.first);
 }
 
 function found(client: ClientRow | undefined): ClientRow {

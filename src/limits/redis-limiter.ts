@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { RedisConnections, type RedisTls } from '../bus/redis/connections.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
+import { withinMs } from '../lib/pause.ts';
 import { createInProcessLimiter } from './in-process-limiter.ts';
 import { type BucketRule, type Consumption, consumptionOf, type Limiter } from './limiter.ts';
 
@@ -110,8 +111,12 @@ class RedisLimiter implements Limiter {
   async #ask(key: string, points: number, rule: BucketRule): Promise<Consumption> {
     const args = [points, rule.capacity, rule.restorePerSecond];
     const running = this.#connections.run(CONSUME_SCRIPT, [key], args);
+    // Once nobody waits for it, its failure is the same outage.
+    running.catch(() => undefined);
+    const answer = await withinMs(running, ANSWER_MS_MAX);
+    if (answer === 'TIMED_OUT') throw new Error('Redis did not answer in time');
     // The script's answer: a whole number and the level as text.
-    const [allowed, level] = (await withinTime(running)) as [number, string];
+    const [allowed, level] = answer as [number, string];
     return consumptionOf({ allowed: allowed === 1, level: Number(level) }, points, rule);
   }
 
@@ -135,18 +140,4 @@ class RedisLimiter implements Limiter {
 function stricter(rule: BucketRule, points: number): BucketRule {
   const capacity = Math.min(rule.capacity, Math.max(points, rule.capacity * AWAY_SHARE));
   return { capacity, restorePerSecond: rule.restorePerSecond * AWAY_SHARE };
-}
-
-async function withinTime<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('Redis did not answer in time')), ANSWER_MS_MAX);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    // Nobody waits for it any more; a failure after all is the same outage.
-    work.catch(() => undefined);
-  }
 }

@@ -8,12 +8,11 @@ import {
   selectOutgoingMail,
 } from '../db/outgoing-mail.ts';
 import type { JobKind, JobQueue } from '../jobs/job-queue.ts';
-import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId, parseId, type UserId } from '../lib/ids.ts';
 import { sealContext } from '../privacy/context.ts';
 import { open, seal } from '../privacy/envelope.ts';
-import type { Vault } from '../privacy/vault.ts';
+import { madeKey, type Vault } from '../privacy/vault.ts';
 import type { MailTransport } from './mail.ts';
 import { type Letter, wordingOf } from './templates.ts';
 
@@ -44,8 +43,7 @@ export async function queueMail(
   const { userId, to, letter } = request;
   const nowMs = deps.clock.nowMs();
   const id = newId('mail', nowMs);
-  const key = (await deps.vault.dataKeys([userId], { create: true }, tx)).get(userId);
-  assert(key !== undefined, 'a key was asked to be made');
+  const key = await madeKey(deps.vault, userId, tx);
   const content = JSON.stringify({ to, ...wordingOf(letter, deps.publicUrl) });
   await insertOutgoingMail(tx, { id, userId, content: seal(key, sealContext.mail(id), content), nowMs });
   await deps.jobs.enqueue(tx, MAIL, { mailId: id });

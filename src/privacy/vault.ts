@@ -3,6 +3,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Database } from '../db/connect.ts';
 import { selectMasterKeyVersion } from '../db/subject-key.ts';
 import type { Provider } from '../events/unified-event.ts';
+import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ChannelId } from '../lib/ids.ts';
 import type { SubjectId } from './context.ts';
@@ -67,6 +68,20 @@ export function createVault(deps: VaultDeps, options: { readonly keysMax?: numbe
       `p-${hash.pseudonym(`${channelId}\n${value}`).toString('hex').slice(0, 16)}`,
     dataKeys: (subjectIds, { create }, tx) => ring.get(subjectIds, create, tx),
   };
+}
+
+/**
+ * The subject's key, made when there is none; with `tx` it becomes real with that transaction.
+ * @throws WrongMasterKeyError
+ */
+export async function madeKey(
+  vault: Pick<Vault, 'dataKeys'>,
+  subjectId: SubjectId,
+  tx?: Transaction<Database>,
+): Promise<DataKey> {
+  const key = (await vault.dataKeys([subjectId], { create: true }, tx)).get(subjectId);
+  assert(key !== undefined, 'a key that is asked to be made is there');
+  return key;
 }
 
 /**

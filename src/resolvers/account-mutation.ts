@@ -19,7 +19,6 @@ import { signIn } from '../auth/accounts/sign-in.ts';
 import { signUp } from '../auth/accounts/sign-up.ts';
 import { LastAdminError, LastOwnerError } from '../auth/members/errors.ts';
 import { WeakPasswordError } from '../auth/passwords/password-errors.ts';
-import type { IssuedSession } from '../auth/sessions/session-store.ts';
 import type { AppContext, Cookies } from '../context.ts';
 import { BadArgumentError } from '../errors/bad-argument.ts';
 import type { UserError } from '../errors/errors.ts';
@@ -28,6 +27,8 @@ import { assert } from '../lib/assert.ts';
 import type { UserId } from '../lib/ids.ts';
 import { RateLimitedError } from '../limits/errors.ts';
 import { orRefusal, type Refused } from './refusal.ts';
+import { dropSessionCookie, putSessionCookie } from './session-cookie.ts';
+import { userOf } from './sign-in.ts';
 
 /** Nothing to tell but that it was done. */
 export interface DonePayload {
@@ -83,7 +84,7 @@ export function mutationSignIn(
     const deviceCookie = cookies.read('__Host-tl_device');
     const request = { email: input.email, password: input.password, address, userAgent, deviceCookie };
     const signedIn = await signIn(ctx.services, request);
-    setSession(ctx, cookies, signedIn.issued);
+    putSessionCookie(cookies, ctx, signedIn.issued);
     cookies.set('__Host-tl_device', signedIn.deviceCookie, KNOWN_DEVICE_SECONDS);
     return signInPayload(ctx, signedIn.userId, signedIn.issued.token);
   }, [InvalidCredentialsError, RateLimitedError]);
@@ -155,7 +156,7 @@ export function mutationPasswordChange(
       current: input.current ?? null,
       password: input.password,
     });
-    if (issued !== null && ctx.cookies !== null) setSession(ctx, ctx.cookies, issued);
+    if (issued !== null && ctx.cookies !== null) putSessionCookie(ctx.cookies, ctx, issued);
     return DONE;
   }, [InvalidCredentialsError, InvalidInputError, WeakPasswordError, RateLimitedError]);
 }
@@ -193,7 +194,7 @@ export function mutationAccountDelete(
   >(async () => {
     onceARequest(ctx);
     await deleteAccount(ctx.services, holderOf(ctx), { password: input.password ?? null });
-    ctx.cookies?.set('__Host-tl_session', null, 0);
+    dropSessionCookie(ctx);
     return DONE;
   }, [InvalidCredentialsError, RateLimitedError, LastOwnerError, LastAdminError]);
 }
@@ -207,22 +208,17 @@ function onceARequest(ctx: AppContext): void {
 }
 
 /** The user whose own account it is: the schema lets nobody else here. A token of a program is no sign-in. */
-function holderOf({ viewer, requestInfo }: AppContext): Holder {
-  assert(viewer.kind === 'USER', 'the schema lets only users here');
-  if (viewer.credential.kind !== 'SESSION') {
+function holderOf(ctx: AppContext): Holder {
+  const { userId, credential } = userOf(ctx);
+  if (credential.kind !== 'SESSION') {
     throw new BadArgumentError('input', 'Sign in in a browser to do this: a token is not enough.');
   }
-  return { userId: viewer.userId, signInId: viewer.credential.id, address: requestInfo.address };
+  return { userId, signInId: credential.id, address: ctx.requestInfo.address };
 }
 
 function cookiesOf({ cookies }: AppContext): Cookies {
   if (cookies === null) throw new CookieNeededError();
   return cookies;
-}
-
-function setSession({ services }: AppContext, cookies: Cookies, { token, session }: IssuedSession): void {
-  const seconds = (session.absoluteExpiresAt - services.clock.nowMs()) / 1_000;
-  cookies.set('__Host-tl_session', token, seconds);
 }
 
 async function signInPayload(ctx: AppContext, userId: UserId, token: string): Promise<SignInPayload> {

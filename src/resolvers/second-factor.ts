@@ -38,6 +38,8 @@ import { InvalidInputError } from '../errors/invalid-input.ts';
 import { assert } from '../lib/assert.ts';
 import { type Id, parseId, type UserId } from '../lib/ids.ts';
 import { orRefusal, type RefusalClass, type Refused } from './refusal.ts';
+import { putSessionCookie } from './session-cookie.ts';
+import { userOf } from './sign-in.ts';
 
 /** Characters in the name of a passkey. */
 const NAME_MAX = 64;
@@ -122,7 +124,7 @@ export function recoveryCodesRegenerate(
   ctx: AppContext,
 ): Answer<{ readonly recoveryCodes: readonly string[] }> {
   return orRefusal(
-    async () => ({ recoveryCodes: await regenerateRecoveryCodes(ctx.services, userOf(ctx)) }),
+    async () => ({ recoveryCodes: await regenerateRecoveryCodes(ctx.services, userOf(ctx).userId) }),
     REFUSALS,
   );
 }
@@ -189,31 +191,24 @@ function changed(
   change: (userId: UserId) => Promise<void>,
 ): Answer<{ readonly factors: SecondFactors }> {
   return orRefusal(async () => {
-    const userId = userOf(ctx);
+    const { userId } = userOf(ctx);
     await change(userId);
     return { factors: await factorsOf(ctx.services, userId) };
   }, REFUSALS);
 }
 
-function setSession({ cookies, services }: AppContext, { token, session }: IssuedSession): UserSession {
+function setSession(ctx: AppContext, issued: IssuedSession): UserSession {
+  const { cookies } = ctx;
   assert(cookies !== null, 'ownerOf has refused who has no cookies');
-  const seconds = (session.absoluteExpiresAt - services.clock.nowMs()) / 1_000;
-  cookies.set('__Host-tl_session', token, seconds);
-  return session;
-}
-
-function userOf({ viewer }: AppContext): UserId {
-  assert(viewer.kind === 'USER', 'the schema lets only users here');
-  return viewer.userId;
+  putSessionCookie(cookies, ctx, issued);
+  return issued.session;
 }
 
 /** The sign-in that goes on under a new cookie. */
 function ownerOf(ctx: AppContext): FactorOwner {
-  const { viewer, cookies } = ctx;
-  const userId = userOf(ctx);
-  if (viewer.kind !== 'USER' || viewer.credential.kind !== 'SESSION' || cookies === null)
-    throw new BrowserNeededError();
-  return { userId, signInId: viewer.credential.id };
+  const { userId, credential } = userOf(ctx);
+  if (credential.kind !== 'SESSION' || ctx.cookies === null) throw new BrowserNeededError();
+  return { userId, signInId: credential.id };
 }
 
 /** GraphQL has seen to it that exactly one is given. */

@@ -1,10 +1,12 @@
 import type { UserSession } from '../auth/sessions/session-store.ts';
+import { endSignIns } from '../auth/sign-ins.ts';
 import { SessionRequiredError, SignInNotFoundError } from '../auth/tokens/token-errors.ts';
 import type { SignedInUser } from '../auth/viewer.ts';
 import type { AppContext } from '../context.ts';
 import { assert } from '../lib/assert.ts';
 import { parseId } from '../lib/ids.ts';
 import { orRefusal, type Refused } from './refusal.ts';
+import { dropSessionCookie } from './session-cookie.ts';
 
 /** Who the schema let in as a user. */
 export function userOf({ viewer }: AppContext): SignedInUser {
@@ -74,10 +76,7 @@ export async function signOut(
     sessionId !== undefined
       ? await sessions.revoke({ userId, id: sessionId })
       : familyId !== undefined && (await tokens.revoke({ userId, id: familyId }));
-  if (input.everywhere === true) {
-    await tokens.revokeAll(userId);
-    await sessions.revokeAll(userId, { except: null });
-  }
-  if (credential.kind === 'SESSION') context.cookies?.set('__Host-tl_session', null, 0);
+  if (input.everywhere === true) await endSignIns(context.services, userId, { except: null });
+  if (credential.kind === 'SESSION') dropSessionCookie(context);
   return { signedOut: ended };
 }

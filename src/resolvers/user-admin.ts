@@ -6,6 +6,7 @@ import {
 } from '../auth/members/errors.ts';
 import { findUserAccount, type UserAccount } from '../auth/members/lists.ts';
 import { type PlatformDeps, setPlatformRole, setUserDisabled } from '../auth/members/platform.ts';
+import { endSignIns } from '../auth/sign-ins.ts';
 import type { PlatformRole } from '../auth/viewer.ts';
 import type { AppContext } from '../context.ts';
 import { NotPermittedError } from '../errors/not-permitted.ts';
@@ -66,12 +67,9 @@ function changed(
   return orRefusal<UserPayload, AdminRefusal>(async () => {
     const userId = parseId('user', text);
     if (userId === undefined) throw new UserNotFoundError();
-    const { db, bus, clock, sessions, tokens } = services;
-    const endSignIns = async (id: UserId) => {
-      await tokens.revokeAll(id);
-      await sessions.revokeAll(id, { except: null });
-    };
-    await change({ db, bus, clock, endSignIns }, userId);
+    const { db, bus, clock } = services;
+    const endAll = (id: UserId) => endSignIns(services, id, { except: null });
+    await change({ db, bus, clock, endSignIns: endAll }, userId);
     return { user: await findUserAccount(services, userId) };
   }, REFUSALS);
 }

@@ -1,26 +1,19 @@
 import type { WeakPasswordError } from '../auth/passwords/password-errors.ts';
-import type { UserError } from '../errors/errors.ts';
 import type { RateLimitedError } from '../limits/errors.ts';
 import type { Refused } from '../resolvers/refusal.ts';
 import { builder } from './builder.ts';
 import { PUBLIC } from './scopes.ts';
-import { UserErrorInterface } from './user-error.ts';
+import { refusalType, UserErrorInterface } from './user-error.ts';
 
-function refusal(name: string, description: string) {
-  return builder
-    .objectRef<Refused<UserError>>(name)
-    .implement({ description, authScopes: PUBLIC, interfaces: [UserErrorInterface] });
-}
-
-export const InvalidCredentials = refusal(
+export const InvalidCredentials = refusalType(
   'InvalidCredentialsError',
   'Address and password do not belong together, or there is no such account. Which of these is not said.',
 );
-export const TokenInvalid = refusal(
+export const TokenInvalid = refusalType(
   'TokenInvalidError',
   'The code was used already, is too old, or was never given out.',
 );
-export const EmailTaken = refusal('EmailTakenError', 'Another account has this address.');
+export const EmailTaken = refusalType('EmailTakenError', 'Another account has this address.');
 
 export const WeakPassword = builder.objectRef<Refused<WeakPasswordError>>('WeakPasswordError').implement({
   description: 'The password would be guessed too soon.',

@@ -1,11 +1,10 @@
 import type { TooManyFactorAttemptsError } from '../auth/mfa/factor-errors.ts';
 import type { Passkey, SecondFactors } from '../auth/mfa/factors.ts';
-import type { UserError } from '../errors/errors.ts';
 import type { Refused } from '../resolvers/refusal.ts';
 import { querySecondFactors } from '../resolvers/second-factor.ts';
 import { builder } from './builder.ts';
 import { SIGNED_IN } from './scopes.ts';
-import { UserErrorInterface } from './user-error.ts';
+import { refusalType, UserErrorInterface } from './user-error.ts';
 
 const PasskeyType = builder.objectRef<Passkey>('Passkey').implement({
   description: 'A passkey of the viewer.',
@@ -53,11 +52,7 @@ builder.queryField('secondFactors', (t) =>
   }),
 );
 
-function refusal(name: string, description: string) {
-  return builder
-    .objectRef<Refused<UserError>>(name)
-    .implement({ description, authScopes: SIGNED_IN, interfaces: [UserErrorInterface] });
-}
+const refusal = (name: string, description: string) => refusalType(name, description, SIGNED_IN);
 
 /** The refusals of mutations of factors, by what they are. */
 export const factorRefusals = {

@@ -1,7 +1,8 @@
+import type { UserError } from '../errors/errors.ts';
 import type { InputIssue, InvalidInputError } from '../errors/invalid-input.ts';
 import { memberTypename, type Refused } from '../resolvers/refusal.ts';
 import { builder } from './builder.ts';
-import { PUBLIC } from './scopes.ts';
+import { PUBLIC, type SIGNED_IN } from './scopes.ts';
 
 /** What every refusal has, so that clients can show one they do not know. */
 export const UserErrorInterface = builder.interfaceRef<Refused>('UserError').implement({
@@ -15,6 +16,17 @@ export const UserErrorInterface = builder.interfaceRef<Refused>('UserError').imp
     }),
   }),
 });
+
+/** A refusal that says no more than its code and sentence, named as its error's class. */
+export function refusalType(
+  name: string,
+  description: string,
+  authScopes: typeof PUBLIC | typeof SIGNED_IN = PUBLIC,
+) {
+  return builder
+    .objectRef<Refused<UserError>>(name)
+    .implement({ description, authScopes, interfaces: [UserErrorInterface] });
+}
 
 /** What a result's member is: a refusal by its error's name, else the payload. */
 export function resultTypename(payload: string): (value: object) => string {

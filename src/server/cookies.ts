@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CookieName, Cookies } from '../context.ts';
 
-/** A request's cookies are not read beyond this, in characters: ours are three and short. */
+/** A request's cookies are not read beyond this, in characters: ours are two and short. */
 const COOKIE_HEADER_MAX = 8 * 1024;
 
 /**

@@ -47,9 +47,11 @@ export async function chargeOperation(
   asker: { readonly viewer: Viewer; readonly address: string | null },
   requested: number,
 ): Promise<Charge> {
-  const credential = credentialKey(asker.viewer);
-  const key = credential === null ? `cost address ${addressBlock(asker.address)}` : `cost ${credential}`;
-  const asked = credential === null ? deps.rules.anonymous : ruleOf(asker.viewer, deps.rules.known);
+  const { viewer, address } = asker;
+  const [key, asked] =
+    viewer.kind === 'ANONYMOUS'
+      ? [`cost address ${addressBlock(address)}`, deps.rules.anonymous]
+      : [`cost ${credentialKey(viewer)}`, ruleOf(viewer, deps.rules.known)];
   const consumption = await deps.limiter.consume(key, Math.max(1, requested), asked);
   const { rule, remaining } = consumption;
   return {

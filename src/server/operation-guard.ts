@@ -71,12 +71,18 @@ const costs = new WeakMap<OperationDefinitionNode, Map<string, number>>();
 function costOf(operation: OperationToRun, selected: OperationDefinitionNode): number {
   const variables = JSON.stringify(operation.variableValues ?? {});
   if (variables.length > KEPT_VARIABLES_MAX) return computeCost(operation, selected);
-  const known = costs.get(selected) ?? new Map<string, number>();
-  costs.set(selected, known);
-  const cost = known.get(variables) ?? computeCost(operation, selected);
+  const known = costs.get(selected);
+  const remembered = known?.get(variables);
+  if (remembered !== undefined) return remembered;
+  const cost = computeCost(operation, selected);
+  if (known === undefined) costs.set(selected, new Map([[variables, cost]]));
+  else remember(known, variables, cost);
+  return cost;
+}
+
+function remember(known: Map<string, number>, variables: string, cost: number): void {
   if (known.size >= COSTS_PER_OPERATION) known.clear();
   known.set(variables, cost);
-  return cost;
 }
 
 /** @throws GraphQLError when the variables do not fit the operation */

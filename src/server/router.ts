@@ -1,8 +1,9 @@
-import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import { ANONYMOUS, type Viewer } from '../auth/viewer.ts';
 import type { Services } from '../context.ts';
+import { sha256 } from '../lib/sha256.ts';
 import type { AddressPlaces } from './address-places.ts';
 import type { ClientAddress } from './client-address.ts';
 import { type ClientOrigins, mayCallFrom } from './client-origin.ts';
@@ -144,11 +145,9 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
   const { request, response, requestId } = exchange;
   response.setHeader('cache-control', 'no-store');
   const { origin } = request.headers;
-  const ofClient =
-    !isAllowedOrigin(request, deps.allowedOrigins) &&
-    origin !== undefined &&
-    (await deps.clientOrigins.allows(origin));
-  if (!ofClient && !isAllowedOrigin(request, deps.allowedOrigins)) return refuseOrigin(exchange);
+  const isOurs = isAllowedOrigin(request, deps.allowedOrigins);
+  const ofClient = !isOurs && origin !== undefined && (await deps.clientOrigins.allows(origin));
+  if (!isOurs && !ofClient) return refuseOrigin(exchange);
   allowCrossOrigin(deps, request, response, ofClient);
   if (request.method === 'OPTIONS') {
     response.writeHead(204).end();
@@ -250,8 +249,7 @@ function bearerToken(request: IncomingMessage): string | null {
 
 /** Compares in a time that does not depend on where the texts differ. */
 function sameText(a: string, b: string): boolean {
-  const hash = (text: string) => createHash('sha256').update(text, 'utf8').digest();
-  return timingSafeEqual(hash(a), hash(b));
+  return timingSafeEqual(sha256(a), sha256(b));
 }
 
 function refuseOrigin(exchange: Exchange): void {

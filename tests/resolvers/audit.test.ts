@@ -1,12 +1,10 @@
-import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSessionStore, DEFAULT_SESSION_OPTIONS } from '../../src/auth/sessions/create-session-store.ts';
 import type { PlatformRole } from '../../src/auth/viewer.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { newId, uuidFromId } from '../../src/lib/ids.ts';
-import { addressHash } from '../auth/members/support.ts';
 import { type ApiFixture, startApiFixture } from '../server/api-fixture.ts';
-import { insertBareFactor } from '../support/account.ts';
+import { insertBareFactor, insertBareUser } from '../support/account.ts';
+import { askByCookie } from '../support/browser-sign-in.ts';
 
 let fixture: ApiFixture;
 beforeAll(async () => {
@@ -17,28 +15,13 @@ afterAll(() => fixture[Symbol.asyncDispose]());
 /** Somebody signed in who has shown a second factor. */
 async function person(role: PlatformRole) {
   const { db, vault, bus } = fixture;
-  const id = newId('user', systemClock.nowMs());
-  await vault.dataKeys([id], { create: true });
-  await sql`insert into app_user (id, email_hash, email, email_verified_at, platform_role)
-    values (${uuidFromId(id)}, ${addressHash(id)}, '\\x00', now(), ${role})`.execute(db);
+  const id = await insertBareUser({ db, vault }, { role });
   // Staff must have a second factor; this sign-in has shown it.
   if (role !== 'USER') await insertBareFactor(db, id);
   const sessions = createSessionStore({ db, vault, bus, clock: systemClock }, DEFAULT_SESSION_OPTIONS);
   const mfaAt = systemClock.nowMs();
   const { token } = await sessions.create({ userId: id, mfaAt, userAgent: null, address: null });
-  return {
-    id,
-    // biome-ignore lint/suspicious/noExplicitAny: the answer's type is the caller's business
-    ask: async (query: string, variables: object = {}): Promise<any> => {
-      const headers = {
-        'content-type': 'application/json',
-        cookie: `__Host-tl_session=${token}`,
-        'x-tallylight-csrf': '1',
-      };
-      const body = JSON.stringify({ query, variables });
-      return (await fetch(`${fixture.url}/graphql`, { method: 'POST', headers, body })).json();
-    },
-  };
+  return { id, ask: askByCookie(fixture.url, token) };
 }
 
 const ENTRIES = `query ($filter: AuditFilter) {

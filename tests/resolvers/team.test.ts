@@ -12,6 +12,7 @@ import { open, seal } from '../../src/privacy/envelope.ts';
 import { addressHash } from '../auth/members/support.ts';
 import { type ApiFixture, startApiFixture } from '../server/api-fixture.ts';
 import { insertBareFactor } from '../support/account.ts';
+import { type Ask, askByCookie } from '../support/browser-sign-in.ts';
 
 let fixture: ApiFixture;
 let sessions: SessionStore;
@@ -24,9 +25,7 @@ afterAll(() => fixture[Symbol.asyncDispose]());
 
 interface Person {
   readonly id: UserId;
-  // The answer's type is the caller's business: it wrote the document.
-  // biome-ignore lint/suspicious/noExplicitAny: see above
-  ask(query: string, variables?: object): Promise<any>;
+  readonly ask: Ask;
 }
 
 /** Somebody signed in, with a session of a browser. */
@@ -50,18 +49,7 @@ async function person(
     userAgent: null,
     address: null,
   });
-  return {
-    id,
-    ask: async (query, variables = {}) => {
-      const headers = {
-        'content-type': 'application/json',
-        cookie: `__Host-tl_session=${token}`,
-        'x-tallylight-csrf': '1',
-      };
-      const body = JSON.stringify({ query, variables });
-      return (await fetch(`${fixture.url}/graphql`, { method: 'POST', headers, body })).json();
-    },
-  };
+  return { id, ask: askByCookie(fixture.url, token) };
 }
 
 let channels = 0;

@@ -152,10 +152,10 @@ export async function walk(): Promise<ReadonlyMap<string, readonly string[]>> {
 }
 
 /** The table as `docs/access-table.md` shows it: fields of a type that everybody is answered alike stand in one line. */
-export async function accessTable(): Promise<string> {
+export function accessTable(table: ReadonlyMap<string, readonly string[]>): string {
   const lines: string[] = [];
   const groups = new Map<string, { readonly cells: readonly string[]; readonly fields: string[] }>();
-  for (const [name, cells] of await walk()) {
+  for (const [name, cells] of table) {
     const [type = '', field = ''] = name.split('.');
     const key = `${type} ${cells.join('|')}`;
     const group = groups.get(key) ?? { cells, fields: [] };

@@ -9,13 +9,13 @@ import { open, seal } from '../../privacy/envelope.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import { leaveEverything } from '../members/guards.ts';
 import type { IssuedSession } from '../sessions/session-store.ts';
+import { endSignIns } from '../sign-ins.ts';
 import { openAccounts } from './account.ts';
 import { EmailTakenError, InvalidCredentialsError, TokenInvalidError } from './account-errors.ts';
 import { mayMail, takeMailToStranger, takeSignInTry } from './account-limits.ts';
 import type { AccountDeps } from './deps.ts';
 import { emailHash, parseEmailAddress } from './email-address.ts';
 import { issueOneTimeToken, useTokenOfUser } from './one-time-tokens.ts';
-import { endSignIns } from './sign-ins.ts';
 
 /** Who changes their own account, and in which sign-in. */
 export interface Holder {

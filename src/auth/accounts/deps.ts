@@ -9,9 +9,10 @@ import type { Vault } from '../../privacy/vault.ts';
 import type { PasswordHasher } from '../passwords/password-hasher.ts';
 import type { PasswordStrength } from '../passwords/password-strength.ts';
 import type { SessionStore } from '../sessions/session-store.ts';
+import type { SignInDeps } from '../sign-ins.ts';
 
 /** What accounts work with. */
-export interface AccountDeps {
+export interface AccountDeps extends SignInDeps {
   readonly db: Kysely<Database>;
   readonly bus: EventBus;
   readonly vault: Vault;

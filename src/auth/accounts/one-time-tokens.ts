@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import type { Database } from '../../db/connect.ts';
 import {
@@ -8,6 +8,7 @@ import {
   takeOneTimeToken,
 } from '../../db/one-time-token.ts';
 import type { UserId } from '../../lib/ids.ts';
+import { sha256 } from '../../lib/sha256.ts';
 import { TokenInvalidError } from './account-errors.ts';
 
 /** How long each kind is good for, in milliseconds. */
@@ -34,7 +35,7 @@ export async function issueOneTimeToken(
 ): Promise<string> {
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   await replaceOneTimeToken(tx, {
-    tokenHash: hashOf(token),
+    tokenHash: sha256(token),
     kind: request.kind,
     userId: request.userId,
     email: request.email ?? null,
@@ -51,7 +52,7 @@ export async function useOneTimeToken(
 ): Promise<OneTimeTokenRow> {
   const { token, kind, nowMs } = request;
   if (!TOKEN_PATTERN.test(token)) throw new TokenInvalidError();
-  const row = await takeOneTimeToken(tx, { tokenHash: hashOf(token), kind, nowMs });
+  const row = await takeOneTimeToken(tx, { tokenHash: sha256(token), kind, nowMs });
   if (row === undefined) throw new TokenInvalidError();
   return row;
 }
@@ -68,8 +69,4 @@ export async function useTokenOfUser(
   const row = await useOneTimeToken(tx, request);
   if (row.userId === null) throw new TokenInvalidError();
   return { ...row, userId: row.userId };
-}
-
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token, 'utf8').digest();
 }

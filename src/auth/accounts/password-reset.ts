@@ -8,13 +8,13 @@ import {
 import type { UserId } from '../../lib/ids.ts';
 import { queueMail } from '../../mail/outbox.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
+import { endSignIns } from '../sign-ins.ts';
 import { openAccounts } from './account.ts';
 import { TokenInvalidError } from './account-errors.ts';
 import { mayMail, takeRequest } from './account-limits.ts';
 import type { AccountDeps } from './deps.ts';
 import { emailHash } from './email-address.ts';
 import { issueOneTimeToken, useTokenOfUser } from './one-time-tokens.ts';
-import { endSignIns } from './sign-ins.ts';
 
 /**
  * Sends a code for a new password when the address has an account. Resolves before it is looked whether it has: neither the

@@ -2,11 +2,11 @@ import type { Transaction } from 'kysely';
 import type { Database } from '../../db/connect.ts';
 import { adoptOwnerlessChannels, anyAdmin, insertAccount, selectAccountByEmail } from '../../db/user.ts';
 import { InvalidInputError } from '../../errors/invalid-input.ts';
-import { assert } from '../../lib/assert.ts';
 import { newId, type UserId } from '../../lib/ids.ts';
 import { queueMail } from '../../mail/outbox.ts';
 import { sealContext } from '../../privacy/context.ts';
 import { open, seal } from '../../privacy/envelope.ts';
+import { madeKey } from '../../privacy/vault.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import { mayMail, takeRequest } from './account-limits.ts';
 import type { AccountDeps } from './deps.ts';
@@ -76,8 +76,7 @@ async function storeAccount(
   },
 ): Promise<boolean> {
   const { id, email, displayName } = account;
-  const key = (await deps.vault.dataKeys([id], { create: true }, tx)).get(id);
-  assert(key !== undefined, 'a key was asked to be made');
+  const key = await madeKey(deps.vault, id, tx);
   return insertAccount(tx, {
     id,
     emailHash: account.hash,

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
 import type { EventBus } from '../../bus/port.ts';
 import {
@@ -24,12 +24,12 @@ import {
 import { deleteSubjectKeys } from '../../db/subject-key.ts';
 import { isActiveUser } from '../../db/user-standing.ts';
 import { NotPermittedError } from '../../errors/not-permitted.ts';
-import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type ChannelId, newId } from '../../lib/ids.ts';
+import { sha256 } from '../../lib/sha256.ts';
 import { sealContext } from '../../privacy/context.ts';
 import { seal } from '../../privacy/envelope.ts';
-import type { Vault } from '../../privacy/vault.ts';
+import { madeKey, type Vault } from '../../privacy/vault.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import { mayInChannel } from '../permissions.ts';
 import type { Viewer } from '../viewer.ts';
@@ -104,7 +104,7 @@ export async function createInvitation(
       acceptedAt: null,
       revokedAt: null,
     };
-    await insertInvitation(tx, invitation, hashOf(token));
+    await insertInvitation(tx, invitation, sha256(token));
     await deliver(tx, { invitation, token });
     return { invitation, token };
   });
@@ -149,7 +149,7 @@ export async function acceptInvitation(
   const member = await deps.db.transaction().execute(async (tx) => {
     const user = await lockKnownUser(tx, userId);
     if (!user.emailVerified || user.emailHash === null) throw new EmailUnverifiedError();
-    const found = await selectInvitationByToken(tx, hashOf(token));
+    const found = await selectInvitationByToken(tx, sha256(token));
     if (found === undefined || !(await lockOpen(tx, found))) throw new InvitationInvalidError();
     const invitation = await selectInvitation(tx, found.id); // as it is now that nobody else can change it
     if (invitation === undefined || !isFor(invitation, { userId, emailHash: user.emailHash })) {
@@ -201,12 +201,6 @@ async function sealedAddress(
   id: InvitationId,
   address: { readonly email: string; readonly hash: Buffer },
 ): Promise<SealedAddress> {
-  const key = (await vault.dataKeys([id], { create: true }, tx)).get(id);
-  assert(key !== undefined, 'a key that was asked for is made');
+  const key = await madeKey(vault, id, tx);
   return { hash: address.hash, sealed: seal(key, sealContext.invitationEmail(id), address.email) };
-}
-
-/** Only this is stored. Unsalted is enough: the tokens are 256 random bits. */
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token, 'utf8').digest();
 }

@@ -9,7 +9,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { newId, type SignInId, type UserId } from '../../lib/ids.ts';
 import { sealContext } from '../../privacy/context.ts';
 import { type DataKey, open, seal } from '../../privacy/envelope.ts';
-import type { Vault } from '../../privacy/vault.ts';
+import { madeKey, type Vault } from '../../privacy/vault.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import type { IssuedSession, SessionStore } from '../sessions/session-store.ts';
 import { attemptFactor } from './attempts.ts';
@@ -180,10 +180,8 @@ export function partyOf({ publicUrl }: { readonly publicUrl: string }): RelyingP
 }
 
 /** The user's data key. Whoever is signed in has one. */
-export async function userKey({ vault }: { readonly vault: Vault }, userId: UserId): Promise<DataKey> {
-  const key = (await vault.dataKeys([userId], { create: true })).get(userId);
-  assert(key !== undefined, 'a key that is asked to be made is there');
-  return key;
+export function userKey({ vault }: { readonly vault: Vault }, userId: UserId): Promise<DataKey> {
+  return madeKey(vault, userId);
 }
 
 /** What authenticators call the account: the e-mail address, which stays on the user's own device. */

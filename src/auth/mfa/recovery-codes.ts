@@ -1,10 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
 import type { Database } from '../../db/connect.ts';
 import { replaceRecoveryCodes, takeRecoveryCode } from '../../db/recovery-code.ts';
 import { base32 } from '../../lib/base32.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { UserId } from '../../lib/ids.ts';
+import { sha256 } from '../../lib/sha256.ts';
 
 /** How many codes a user gets at a time. */
 export const RECOVERY_CODES = 10;
@@ -37,5 +38,5 @@ export async function spendRecoveryCode(
 }
 
 function hashOf(code: string): Buffer {
-  return createHash('sha256').update(`recovery code\n${code}`, 'utf8').digest();
+  return sha256(`recovery code\n${code}`);
 }

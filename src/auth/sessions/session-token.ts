@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { sha256 } from '../../lib/sha256.ts';
 
 /** What opens a session: 200 random bits in base32, in lower case. */
 const TOKEN_PATTERN = /^[a-z2-7]{40}$/;
@@ -25,5 +26,5 @@ export function newSessionToken(): string {
 
 /** Only this is stored, 32 bytes. Unsalted is enough: tokens are 200 random bits. */
 export function hashOfSessionToken(token: string): Buffer {
-  return createHash('sha256').update(token, 'utf8').digest();
+  return sha256(token);
 }

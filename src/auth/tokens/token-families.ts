@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { EventBus } from '../../bus/port.ts';
 import type { Database } from '../../db/connect.ts';
@@ -15,6 +15,7 @@ import {
 } from '../../db/token-family.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type Id, newId, type UserId } from '../../lib/ids.ts';
+import { sha256 } from '../../lib/sha256.ts';
 import { sealContext } from '../../privacy/context.ts';
 import { open, seal } from '../../privacy/envelope.ts';
 import type { Vault } from '../../privacy/vault.ts';
@@ -83,7 +84,7 @@ export async function createTokenFamily(
     revokedAt: null,
   };
   await deps.db.transaction().execute(async (tx) => {
-    await insertTokenFamily(tx, { row, tokenHash: hashOf(refreshToken) });
+    await insertTokenFamily(tx, { row, tokenHash: sha256(refreshToken) });
     await deleteOldestTokenFamilies(tx, { userId: row.userId, keep: FAMILIES_PER_USER_MAX });
   });
   return { refreshToken, family: await familyOf(deps, row) };
@@ -107,14 +108,14 @@ export async function exchangeRefreshToken(
   // The outcome is returned and thrown outside: an error thrown in there would undo the revocation.
   const exchange = await deps.db.transaction().execute(async (tx): Promise<Exchange> => {
     const nowMs = deps.clock.nowMs();
-    const tokenHash = hashOf(token);
+    const tokenHash = sha256(token);
     const row = await lockFamilyOfToken(tx, tokenHash);
     const used = await selectRefreshToken(tx, tokenHash);
     if (row === undefined || used === undefined) return { kind: 'INVALID' };
     if (row.revokedAt !== null || row.expiresAt <= nowMs) return { kind: 'INVALID' };
     if (used.usedAt === null) {
       const refreshToken = newRefreshToken();
-      await replaceRefreshToken(tx, { family: row, tokenHash: hashOf(refreshToken), nowMs });
+      await replaceRefreshToken(tx, { family: row, tokenHash: sha256(refreshToken), nowMs });
       return { kind: 'EXCHANGED', refreshToken, row: { ...row, lastUsedAt: nowMs } };
     }
     const isLatest = used.generation === row.generation - 1;
@@ -181,9 +182,4 @@ async function familyOf({ vault }: TokenFamilyDeps, row: TokenFamilyRow): Promis
 
 function newRefreshToken(): string {
   return `tlr_${randomBytes(32).toString('base64url')}`;
-}
-
-/** Only this is stored. Unsalted is enough: tokens are 256 random bits. */
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token, 'utf8').digest();
 }

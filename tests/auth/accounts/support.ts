@@ -11,6 +11,7 @@ import {
   createSessionStore,
   DEFAULT_SESSION_OPTIONS,
 } from '../../../src/auth/sessions/create-session-store.ts';
+import { createTokens } from '../../../src/auth/tokens/tokens.ts';
 import { createInProcessBus } from '../../../src/bus/in-process-bus.ts';
 import type { Database } from '../../../src/db/connect.ts';
 import { createPgBossQueue } from '../../../src/jobs/pg-boss-queue.ts';
@@ -64,6 +65,15 @@ export async function createAccountFixture(): Promise<AccountFixture> {
     masterKey,
     jobs,
     limiter: createInProcessLimiter({ clock }),
+    tokens: await createTokens({
+      db,
+      bus,
+      vault,
+      clock,
+      masterKey,
+      publicUrl: 'https://tally.example.test',
+      onReuse: async () => undefined,
+    }),
     sessions: createSessionStore({ db, bus, vault, clock }, DEFAULT_SESSION_OPTIONS),
     passwords: createPasswordHasher(masterKey),
     passwordStrength,

@@ -32,6 +32,14 @@ export function createInProcessLimiter(options: {
   };
   return {
     consume: async (key, points, rule) => take(key, points, rule),
+    giveBack: async (key, points, rule) => {
+      const bucket = buckets.get(key);
+      // One that is not kept is full.
+      if (bucket === undefined) return;
+      const nowMs = clock.nowMs();
+      const level = Math.min(rule.capacity, levelOf(bucket, rule, nowMs) + points);
+      buckets.set(key, { level, atMs: nowMs, rule });
+    },
     close: () => buckets.clear(),
   };
 }

@@ -25,6 +25,8 @@ export interface Limiter {
    * leaves the process only as a keyed hash. More points than the bucket can hold are refused for ever.
    */
   consume(key: string, points: number, rule: BucketRule): Promise<Consumption>;
+  /** Puts points back that were taken from the bucket for something that turned out not to count. It never holds more than it can. */
+  giveBack(key: string, points: number, rule: BucketRule): Promise<void>;
   /** Lets go of connections. */
   close(): void;
 }

@@ -23,8 +23,8 @@ const KEPT_MS = 1_000;
 
 /**
  * KEYS 1 bucket; ARGV 1 points, 2 capacity, 3 points per second. One key, so any node of a cluster can run it, and by the
- * time of Redis, so the clocks of the processes do not matter. Answers 1 or 0, and the level as text (numbers are cut to
- * integers on the way).
+ * time of Redis, so the clocks of the processes do not matter. Points below zero are given back. Answers 1 or 0, and the level
+ * as text (numbers are cut to integers on the way).
  */
 export const CONSUME_SCRIPT = `
 local time = redis.call('TIME')
@@ -37,7 +37,7 @@ level = math.min(capacity, level + math.max(0, now - at) / 1000 * rate)
 local allowed = 0
 if level >= points then
   allowed = 1
-  level = level - points
+  level = math.min(capacity, level - points)
 end
 redis.call('HSET', KEYS[1], 'level', string.format('%.3f', level), 'at', string.format('%d', now))
 redis.call('PEXPIRE', KEYS[1], math.ceil((capacity - level) / rate * 1000) + ${KEPT_MS})
@@ -84,6 +84,18 @@ class RedisLimiter implements Limiter {
 
   async consume(key: string, points: number, rule: BucketRule): Promise<Consumption> {
     const name = this.#nameOf(key);
+    const answer = await this.#askUnlessAway(name, points, rule);
+    return answer ?? this.#local.consume(name, points, stricter(rule, points));
+  }
+
+  async giveBack(key: string, points: number, rule: BucketRule): Promise<void> {
+    const name = this.#nameOf(key);
+    const answer = await this.#askUnlessAway(name, -points, rule);
+    if (answer === null) await this.#local.giveBack(name, points, stricter(rule, points));
+  }
+
+  /** Null while Redis is away. */
+  async #askUnlessAway(name: string, points: number, rule: BucketRule): Promise<Consumption | null> {
     if (this.#awayUntil === null || performance.now() >= this.#awayUntil) {
       // Only one attempt finds out whether it is back: the others do not wait for it.
       if (this.#awayUntil !== null) this.#awayUntil = performance.now() + AWAY_MS;
@@ -95,7 +107,7 @@ class RedisLimiter implements Limiter {
         this.#noteAway(error);
       }
     }
-    return this.#local.consume(name, points, stricter(rule, points));
+    return null;
   }
 
   /** The key's hash: remembered, since the same few come again and again. */

@@ -137,7 +137,8 @@ export function mutationPasswordReset(
     TokenInvalidError | InvalidInputError | WeakPasswordError | RateLimitedError
   >(async () => {
     onceARequest(ctx);
-    await resetPassword(ctx.services, { ...input, address: ctx.requestInfo.address });
+    const reset = await resetPassword(ctx.services, { ...input, address: ctx.requestInfo.address });
+    ctx.cookies?.set('__Host-tl_device', reset.deviceCookie, KNOWN_DEVICE_SECONDS);
     return DONE;
   }, [TokenInvalidError, InvalidInputError, WeakPasswordError, RateLimitedError]);
 }

@@ -258,7 +258,8 @@ builder.mutationFields((t) => ({
     authScopes: PUBLIC,
     complexity: 50,
     args: { input: t.arg({ type: PasswordResetInput, required: true, description: inputOf }) },
-    description: 'Sets a new password with the code from the mail.',
+    description:
+      'Sets a new password with the code from the mail. The device then counts as one that has signed in before.',
     resolve: mutationPasswordReset,
   }),
   passwordChange: t.field({

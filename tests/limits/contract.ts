@@ -35,6 +35,17 @@ export function describeLimiterContract(adapter: string, open: () => Promise<Tes
       expect(await made.limiter.consume('b', 100, SLOW)).toMatchObject({ allowed: true });
     });
 
+    it('takes points back, never beyond what the bucket can hold', async () => {
+      await using made = await open();
+      await made.limiter.consume('a', 60, SLOW);
+      await made.other.giveBack('a', 25, SLOW);
+      expect(await made.limiter.consume('a', 0, SLOW)).toMatchObject({ remaining: 65 });
+      await made.limiter.giveBack('a', 1_000, SLOW);
+      await made.limiter.giveBack('never used', 1_000, SLOW);
+      expect(await made.limiter.consume('a', 101, SLOW)).toMatchObject({ allowed: false, remaining: 100 });
+      expect(await made.limiter.consume('never used', 101, SLOW)).toMatchObject({ allowed: false });
+    });
+
     it('refuses more than a bucket can hold', async () => {
       await using made = await open();
       expect(await made.limiter.consume('a', 101, SLOW)).toMatchObject({ allowed: false, remaining: 100 });

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { notifyAccessChanged } from '../../src/auth/access-topic.ts';
+import { issueOneTimeToken } from '../../src/auth/accounts/one-time-tokens.ts';
 import { createSessionStore, DEFAULT_SESSION_OPTIONS } from '../../src/auth/sessions/create-session-store.ts';
 import type { SessionStore } from '../../src/auth/sessions/session-store.ts';
 import { newSessionToken } from '../../src/auth/sessions/session-token.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { type UserId, uuidFromId } from '../../src/lib/ids.ts';
+import { idFromUuid, type UserId, uuidFromId } from '../../src/lib/ids.ts';
 import { insertBareUser } from '../support/account.ts';
+import { waitFor } from '../support/wait.ts';
 import { type ApiFixture, startApiFixture } from './api-fixture.ts';
 import { openSocket } from './socket-client.ts';
 
@@ -102,6 +104,32 @@ describe('a sign-in', () => {
     expect(await response.json()).toMatchObject({ data: { signOut: { signedOut: true } } });
     expect(await sessions.validate(token)).toBeNull();
     expect((await ask(byCookie(token), SESSIONS)).errors[0].extensions.code).toBe('UNAUTHENTICATED');
+  });
+
+  it('of a new device is let in by a code from the mail, which makes the device known [T-S1]', async () => {
+    const input = { email: 'reset@example.test', password: 'plum-tractor-ninety-gravel' };
+    const signUp = 'mutation ($input: SignUpInput!) { signUp(input: $input) { __typename } }';
+    expect((await ask({}, signUp, { input })).data.signUp.__typename).toBe('SignUpPayload');
+    const id = await waitFor(async () => {
+      const rows = await fixture.db
+        .selectFrom('app_user')
+        .select('id')
+        .where('email', 'is not', null)
+        .execute();
+      return rows[0]?.id;
+    });
+    const token = await fixture.db.transaction().execute((tx) =>
+      issueOneTimeToken(tx, {
+        kind: 'PASSWORD_RESET',
+        userId: idFromUuid('user', id),
+        nowMs: systemClock.nowMs(),
+      }),
+    );
+    const reset = 'mutation ($input: PasswordResetInput!) { passwordReset(input: $input) { __typename } }';
+    const response = await post({}, reset, { input: { token, password: input.password } });
+    expect(response.headers.get('set-cookie')).toMatch(/^__Host-tl_device=[^;]{60,}; Max-Age=15552000; /);
+    const wrong = await post({}, reset, { input: { token, password: input.password } });
+    expect(wrong.headers.get('set-cookie')).toBeNull();
   });
 
   it('is never made of a cookie that was there before [T-S3]', async () => {

@@ -11,7 +11,7 @@ function perHour(tries: number): BucketRule {
 /**
  * How often may be tried to sign in. Unknown devices share what guessers would use up; a device that has signed in before
  * has tries of its own, so that guessers cannot lock its owner out. In an hour a bucket gives at most twice its size: all
- * unknown devices together get fewer than 100 tries.
+ * unknown devices together get fewer than 100 wrong tries.
  */
 const SIGN_IN = {
   addressAndAccount: perHour(5),
@@ -35,15 +35,27 @@ export interface SignInTry {
   readonly device: string | null;
 }
 
-/** Takes the try out of every bucket that it concerns, before anything is hashed. @throws RateLimitedError */
-export async function takeSignInTry(limiter: Limiter, attempt: SignInTry): Promise<void> {
+/**
+ * Takes the try out of every bucket that it concerns, before anything is hashed. Resolves to what to call once the password proved right:
+ * it puts the try back where many share a bucket, so that only guessing drains those. What the address has stays spent: each
+ * try costs a hash.
+ * @throws RateLimitedError
+ */
+export async function takeSignInTry(limiter: Limiter, attempt: SignInTry): Promise<() => Promise<void>> {
   const { account, device } = attempt;
-  if (device !== null) return take(limiter, `sign-in:device:${account}:${device}`, SIGN_IN.knownDevice);
+  if (device !== null) {
+    await take(limiter, `sign-in:device:${account}:${device}`, SIGN_IN.knownDevice);
+    return () => Promise.resolve();
+  }
   const address = addressBlock(attempt.address);
   await take(limiter, `sign-in:pair:${address}:${account}`, SIGN_IN.addressAndAccount);
   await take(limiter, `sign-in:address:${address}`, SIGN_IN.address);
   await take(limiter, `sign-in:account:${account}`, SIGN_IN.account);
   await take(limiter, 'sign-in:everybody', SIGN_IN.everybody);
+  return async () => {
+    await limiter.giveBack(`sign-in:account:${account}`, 1, SIGN_IN.account);
+    await limiter.giveBack('sign-in:everybody', 1, SIGN_IN.everybody);
+  };
 }
 
 /** Takes one of the requests that strangers may make from an address. @throws RateLimitedError */

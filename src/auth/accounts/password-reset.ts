@@ -14,6 +14,7 @@ import { TokenInvalidError } from './account-errors.ts';
 import { mayMail, takeRequest } from './account-limits.ts';
 import type { AccountDeps } from './deps.ts';
 import { emailHash } from './email-address.ts';
+import { knownDeviceCookie } from './known-device.ts';
 import { issueOneTimeToken, useTokenOfUser } from './one-time-tokens.ts';
 
 /**
@@ -46,17 +47,18 @@ async function sendReset(deps: AccountDeps, hash: Buffer): Promise<void> {
 }
 
 /**
- * Sets a new password with the code from the mail, and signs the account out everywhere. A second factor stays asked for.
+ * Sets a new password with the code from the mail, and signs the account out everywhere. A second factor stays asked for. Resolves to a
+ * cookie that makes the device a known one: whoever reads the account's mail gets in on a new device while others guess.
  * @throws TokenInvalidError, InvalidInputError, WeakPasswordError (the code then stays good), RateLimitedError
  */
 export async function resetPassword(
   deps: AccountDeps,
   request: { readonly token: string; readonly password: string; readonly address: string | null },
-): Promise<void> {
+): Promise<{ readonly deviceCookie: string }> {
   await takeRequest(deps.limiter, 'password-reset-use', request.address);
   await deps.passwordStrength.require(request.password, { field: 'password', words: [] });
   const passwordHash = await deps.passwords.hash(request.password);
-  const userId = await deps.db.transaction().execute(async (tx) => {
+  const { userId, email } = await deps.db.transaction().execute(async (tx) => {
     const nowMs = deps.clock.nowMs();
     const row = await useTokenOfUser(tx, { token: request.token, kind: 'PASSWORD_RESET', nowMs });
     await updatePasswordHash(tx, { id: row.userId, to: passwordHash });
@@ -71,9 +73,11 @@ export async function resetPassword(
       to: account.email,
       letter: { kind: 'PASSWORD_CHANGED' },
     });
-    return row.userId;
+    return { userId: row.userId, email: account.email };
   });
   await endEverything(deps, userId);
+  const account = emailHash(deps.masterKey, email);
+  return { deviceCookie: knownDeviceCookie(deps.masterKey, { account, nowMs: deps.clock.nowMs() }) };
 }
 
 async function endEverything(deps: AccountDeps, userId: UserId): Promise<void> {

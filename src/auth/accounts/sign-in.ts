@@ -34,7 +34,11 @@ export async function signIn(deps: AccountDeps, request: SignInRequest): Promise
   const hash = emailHash(deps.masterKey, request.email.slice(0, 1_000));
   const nowMs = deps.clock.nowMs();
   const device = knownDevice(deps.masterKey, request.deviceCookie, { account: hash, nowMs });
-  await takeSignInTry(deps.limiter, { account: hash.toString('hex'), address: request.address, device });
+  const wasRight = await takeSignInTry(deps.limiter, {
+    account: hash.toString('hex'),
+    address: request.address,
+    device,
+  });
   const account = await selectAccountByEmail(deps.db, hash);
   const stored = account === undefined || account.disabled ? null : account.passwordHash;
   const fits = Buffer.byteLength(request.password) <= PASSWORD_BYTES_MAX;
@@ -47,6 +51,7 @@ export async function signIn(deps: AccountDeps, request: SignInRequest): Promise
   const { userAgent, address } = request;
   const issued = await deps.sessions.create({ userId: account.id, mfaAt: null, userAgent, address });
   await requireStillRight(deps, { userId: account.id, stored, password: request.password, issued });
+  await wasRight();
   return {
     userId: account.id,
     issued,

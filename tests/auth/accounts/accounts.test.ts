@@ -232,7 +232,7 @@ describe('an account', () => {
     await (await requestPasswordReset(deps, { email: 'race@example.test', address: null })).sent;
     const token = codeIn(await fixture.mail('race@example.test', /new password/));
     // The thief's password is verified before the reset, and what follows from it comes after.
-    let resetting: Promise<void> | null = null;
+    let resetting: Promise<unknown> | null = null;
     const passwords: typeof deps.passwords = {
       ...deps.passwords,
       verify: async (stored, password) => {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InvalidCredentialsError } from '../../../src/auth/accounts/account-errors.ts';
+import { requestPasswordReset, resetPassword } from '../../../src/auth/accounts/password-reset.ts';
 import { signIn } from '../../../src/auth/accounts/sign-in.ts';
 import { RateLimitedError } from '../../../src/limits/errors.ts';
-import { type AccountFixture, createAccountFixture, GOOD_PASSWORD } from './support.ts';
+import { type AccountFixture, codeIn, createAccountFixture, GOOD_PASSWORD } from './support.ts';
 
 let fixture: AccountFixture;
 let ownersCookie: string;
@@ -45,6 +46,41 @@ async function attack(request: (index: number) => Parameters<typeof enter>[0]): 
   }
   return tried;
 }
+
+describe('the right password', () => {
+  it('[T-S1] uses nothing up that others share: a new device of everybody gets in, also where many sign in', async () => {
+    fixture.pass(60 * 60_000);
+    // More than all unknown devices together may try, and than one account may.
+    for (let index = 0; index < 120; index += 1) await enter({ address: `198.51.100.${index}` });
+    fixture.pass(60 * 60_000);
+  });
+
+  it('[T-S1] costs an address all the same: each try is a hash', async () => {
+    for (let index = 0; index < 5; index += 1) await enter({});
+    await expect(enter({})).rejects.toThrow(RateLimitedError);
+    fixture.pass(60 * 60_000);
+  });
+
+  it('[T-S1] of a new device is refused while others guess, until a code from the mail makes the device known', async () => {
+    for (let index = 0; index < 200; index += 1) {
+      const email = index % 2 === 0 ? 'victim@example.test' : `user${index}@example.test`;
+      const guess = enter({ email, password: `guess ${index}`, address: `198.51.100.${index}` });
+      await guess.catch(() => undefined);
+    }
+    const mine = { address: '203.0.113.80' };
+    await expect(enter(mine)).rejects.toThrow(RateLimitedError);
+    const { sent } = await requestPasswordReset(fixture.deps, { email: 'victim@example.test', ...mine });
+    await sent;
+    const token = codeIn(await fixture.mail('victim@example.test', /password/));
+    const reset = await resetPassword(fixture.deps, { token, password: GOOD_PASSWORD, ...mine });
+    await enter({ ...mine, deviceCookie: reset.deviceCookie });
+    // Of another account it says nothing.
+    await fixture.signedUp('other@example.test');
+    const other = enter({ ...mine, email: 'other@example.test', deviceCookie: reset.deviceCookie });
+    await expect(other).rejects.toThrow(RateLimitedError);
+    fixture.pass(60 * 60_000);
+  });
+});
 
 describe('guessing passwords', () => {
   it.each<[string, (index: number) => Parameters<typeof enter>[0]]>([

@@ -5,7 +5,7 @@ import type { PasswordHasher } from './auth/passwords/password-hasher.ts';
 import type { PasswordStrength } from './auth/passwords/password-strength.ts';
 import type { SessionStore } from './auth/sessions/session-store.ts';
 import type { Tokens } from './auth/tokens/tokens.ts';
-import type { Viewer } from './auth/viewer.ts';
+import type { Reader, Viewer } from './auth/viewer.ts';
 import type { EventBus } from './bus/port.ts';
 import type { CheckDocument } from './clients/operation.ts';
 import type { RegisteredOperations } from './clients/registered-operations.ts';
@@ -104,6 +104,8 @@ export type CookieName = (typeof COOKIE_NAMES)[number];
 export interface AppContext {
   /** Replaced by a mutation that lets who asks into a channel, so that its payload can show it. @see resolvers/own-role.ts */
   viewer: Viewer;
+  /** Of whom rights are asked: the viewer; in a context that several subscribers share, what they have in common. There `viewer` throws. */
+  reader: Reader;
   /** Not `request`: by that name Yoga has the request itself, and tells subscriptions by it. */
   readonly requestInfo: RequestInfo;
   /** Null over WebSocket and once an answer has begun: nothing can be set there. */

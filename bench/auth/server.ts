@@ -108,6 +108,7 @@ async function startStock(): Promise<string> {
     context: (): AppContext =>
       ({
         viewer,
+        reader: viewer,
         requestId: 'bench',
         connectionId: 'bench',
         cookies: null,

@@ -1,5 +1,5 @@
 import type { ChannelId } from '../lib/ids.ts';
-import type { ChannelRole, ClientScope, PlatformRole, Viewer } from './viewer.ts';
+import type { ChannelRole, ClientScope, PlatformRole, Reader } from './viewer.ts';
 
 /** What may be done in a channel. */
 export const CHANNEL_PERMISSIONS = [
@@ -99,12 +99,14 @@ const OF_PLATFORM_ROLE: Readonly<Record<PlatformRole, ReadonlySet<PlatformPermis
 };
 
 /** Whether the viewer may do this in the channel. Deny by default; what may not be seen reads as not existing. */
-export function mayInChannel(viewer: Viewer, channelId: ChannelId, permission: ChannelPermission): boolean {
+export function mayInChannel(viewer: Reader, channelId: ChannelId, permission: ChannelPermission): boolean {
   switch (viewer.kind) {
     case 'ANONYMOUS':
       return false;
     case 'OPERATOR':
       return true;
+    case 'VIEW':
+      return viewer.channelId === channelId ? viewer.holds(`channel ${permission}`) : viewer.needsPerson();
     case 'OVERLAY':
       return viewer.channelId === channelId && OF_OVERLAY.has(permission);
     case 'CLIENT':
@@ -115,13 +117,15 @@ export function mayInChannel(viewer: Viewer, channelId: ChannelId, permission: C
 }
 
 /** Whether the viewer may do this on the whole installation. */
-export function mayOnPlatform(viewer: Viewer, permission: PlatformPermission): boolean {
+export function mayOnPlatform(viewer: Reader, permission: PlatformPermission): boolean {
+  if (viewer.kind === 'VIEW') return viewer.holds(`platform ${permission}`);
   if (viewer.kind !== 'USER' || viewer.mfa === 'MISSING') return false;
   return OF_PLATFORM_ROLE[viewer.platformRole].has(permission);
 }
 
 /** Whether what the viewer reads in this channel is staff looking into somebody else's, which leaves an entry. */
-export function readsAsStaff(viewer: Viewer, channelId: ChannelId): boolean {
+/** A view is of no staff: what staff access opens, nobody subscribes to. */
+export function readsAsStaff(viewer: Reader, channelId: ChannelId): boolean {
   return viewer.kind === 'USER' && viewer.staffAccess.has(channelId) && !viewer.memberships.has(channelId);
 }
 
@@ -132,7 +136,7 @@ function clientMay(scopes: ReadonlySet<ClientScope>, permission: ChannelPermissi
 }
 
 function userMay(
-  viewer: Extract<Viewer, { readonly kind: 'USER' }>,
+  viewer: Extract<Reader, { readonly kind: 'USER' }>,
   channelId: ChannelId,
   permission: ChannelPermission,
 ): boolean {

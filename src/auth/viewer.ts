@@ -1,4 +1,5 @@
 import type { AccessKeyId, ChannelId, ClientId, ClientKeyId, Id, SignInId, UserId } from '../lib/ids.ts';
+import type { ChannelPermission, PlatformPermission } from './permissions.ts';
 
 /** What somebody is on the whole installation. */
 export const PLATFORM_ROLES = ['USER', 'ADMIN', 'COMPLIANCE'] as const;
@@ -73,8 +74,31 @@ export interface ClientViewer {
   readonly costPerMinute: number | null;
 }
 
-/** Who is asking. */
+/** Who somebody is on the whole installation, as far as fields ask. @see schema/scopes.ts */
+export const STANDINGS = ['anybody', 'signedIn', 'user', 'viewer', 'reader', 'operator'] as const;
+export type Standing = (typeof STANDINGS)[number];
+
+/**
+ * What several subscribers of a channel have in common: the answers to what the fields of one document ask about who reads
+ * them, and nothing of any person. What was not declared beforehand cannot be asked.
+ */
+export interface SubscriberView {
+  readonly kind: 'VIEW';
+  readonly channelId: ChannelId;
+  /** @throws UndeclaredRightError when the document's fields do not say that they ask it. */
+  holds(right: Right): boolean;
+  /** @throws UndeclaredRightError always: what was asked needs a person, or another channel. */
+  needsPerson(): never;
+}
+
+/** Something that fields ask about who reads them. */
+export type Right = `is ${Standing}` | `platform ${PlatformPermission}` | `channel ${ChannelPermission}`;
+
+/** Who came with a request. */
 export type Viewer = Anonymous | Operator | OverlayViewer | SignedInUser | ClientViewer;
+
+/** Whom a resolver answers: somebody, or what several subscribers have in common. */
+export type Reader = Viewer | SubscriberView;
 
 export const ANONYMOUS: Anonymous = Object.freeze({ kind: 'ANONYMOUS' });
 

@@ -19,7 +19,7 @@ export async function actorMember(
   _args: object,
   ctx: AppContext,
 ): Promise<AudienceMember | null> {
-  if (!mayInChannel(ctx.viewer, actor.channelId, 'HISTORY_READ')) return null;
+  if (!mayInChannel(ctx.reader, actor.channelId, 'HISTORY_READ')) return null;
   if (actor.memberId !== undefined) return ctx.loaders.members.load(actor.memberId);
   const { channelId, provider, user } = actor;
   return ctx.loaders.membersByUser.load({ channelId, provider, userId: user.userId });

@@ -7,4 +7,5 @@ export function nowInChannel(ctx: AppContext, channelId: ChannelId, role: Channe
   if (ctx.viewer.kind !== 'USER') return;
   const memberships = new Map([...ctx.viewer.memberships, [channelId, role] as const]);
   ctx.viewer = { ...ctx.viewer, memberships };
+  ctx.reader = ctx.viewer;
 }

@@ -8,11 +8,12 @@ export function mayReadPersonal(
   channelId: ChannelId,
   permission: 'PII_READ' | 'PII_SCREEN',
 ): boolean {
-  const { viewer, requestInfo, requestId, services, spent } = ctx;
-  if (!mayInChannel(viewer, channelId, permission)) return false;
+  const { reader, services, spent } = ctx;
+  if (!mayInChannel(reader, channelId, permission)) return false;
   const once = `personalDataRead ${channelId}`;
-  if (readsAsStaff(viewer, channelId) && !spent.has(once)) {
+  if (readsAsStaff(reader, channelId) && !spent.has(once)) {
     spent.add(once);
+    const { viewer, requestInfo, requestId } = ctx;
     services.audit.recordPiiRead({ viewer, channelId, requestId, address: requestInfo.address });
   }
   return true;

@@ -80,6 +80,6 @@ export async function queryUsers(
 
 /** What a client draws as buttons, each asked of the same table as the fields behind them. */
 export function viewerCan(permission: Parameters<typeof mayInChannel>[2]) {
-  return ({ id }: ChannelRow, _args: object, { viewer }: AppContext): boolean =>
-    mayInChannel(viewer, id, permission);
+  return ({ id }: ChannelRow, _args: object, { reader }: AppContext): boolean =>
+    mayInChannel(reader, id, permission);
 }

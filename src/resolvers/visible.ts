@@ -5,8 +5,8 @@ import type { ChannelId } from '../lib/ids.ts';
 /** The row, or null when who asks lacks the permission in its channel: not visible reads as not existing. */
 export function visible<Row extends { readonly channelId: ChannelId }>(
   row: Row | null,
-  { viewer }: AppContext,
+  { reader }: AppContext,
   permission: ChannelPermission,
 ): Row | null {
-  return row !== null && mayInChannel(viewer, row.channelId, permission) ? row : null;
+  return row !== null && mayInChannel(reader, row.channelId, permission) ? row : null;
 }

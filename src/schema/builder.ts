@@ -4,6 +4,7 @@ import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth';
 import { GraphQLError, getNamedType, isLeafType } from 'graphql';
 import { mayOnPlatform } from '../auth/permissions.ts';
+import { hasStanding } from '../auth/standing.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import type { AppContext } from '../context.ts';
 import { type Node, nodeTypename } from '../resolvers/node.ts';
@@ -79,20 +80,33 @@ export const builder = new SchemaBuilder<Types>({
   },
 });
 
-/** What the asker has of each scope. */
-function scopesOf({ viewer, services }: AppContext) {
-  const isUser = viewer.kind === 'USER';
-  const owesFactor = isUser && viewer.mfa === 'MISSING';
+/** What the asker has of each scope. Asked one by one: a view that several share answers only what was declared. */
+function scopesOf({ reader, services }: AppContext) {
   return {
-    anybody: true,
-    signedIn: isUser,
-    user: isUser && !owesFactor,
-    viewer: viewer.kind !== 'ANONYMOUS' && !owesFactor,
-    reader: viewer.kind !== 'ANONYMOUS' && viewer.kind !== 'OVERLAY' && !owesFactor,
-    operator: viewer.kind === 'OPERATOR',
-    platform: (permission: Scopes['platform']) => mayOnPlatform(viewer, permission),
+    get anybody() {
+      return hasStanding(reader, 'anybody');
+    },
+    get signedIn() {
+      return hasStanding(reader, 'signedIn');
+    },
+    get user() {
+      return hasStanding(reader, 'user');
+    },
+    get viewer() {
+      return hasStanding(reader, 'viewer');
+    },
+    get reader() {
+      return hasStanding(reader, 'reader');
+    },
+    get operator() {
+      return hasStanding(reader, 'operator');
+    },
+    platform: (permission: Scopes['platform']) => mayOnPlatform(reader, permission),
     // Only people can show a factor; a key is as fresh as it gets.
-    fresh: () => !isUser || (viewer.freshUntilMs ?? 0) > services.clock.nowMs(),
+    fresh: () => {
+      if (reader.kind === 'VIEW') return reader.needsPerson();
+      return reader.kind !== 'USER' || (reader.freshUntilMs ?? 0) > services.clock.nowMs();
+    },
   };
 }
 

@@ -56,8 +56,8 @@ export function inChannel<Parent>(
   permission: ChannelPermission,
   channelOf: (parent: Parent) => ChannelId,
 ): RowScope<Parent> {
-  const scope = (parent: Parent, _args: object, { viewer }: AppContext) =>
-    mayInChannel(viewer, channelOf(parent), permission);
+  const scope = (parent: Parent, _args: object, { reader }: AppContext) =>
+    mayInChannel(reader, channelOf(parent), permission);
   return Object.assign(scope, { requires: permission });
 }
 
@@ -72,8 +72,8 @@ export function typeInChannel<Parent>(
   permission: ChannelPermission,
   channelOf: (parent: Parent) => ChannelId,
 ): TypeScope<Parent> {
-  const scope = (parent: Parent, { viewer }: AppContext) =>
-    mayInChannel(viewer, channelOf(parent), permission);
+  const scope = (parent: Parent, { reader }: AppContext) =>
+    mayInChannel(reader, channelOf(parent), permission);
   return Object.assign(scope, { requires: permission });
 }
 

@@ -61,6 +61,7 @@ export function createGraphqlServer(services: Services, options: GraphqlOptions)
     graphqlEndpoint: GRAPHQL_PATH,
     context: ({ viewer, info, cookies, requestId, connectionId }): AppContext => ({
       viewer,
+      reader: viewer,
       requestInfo: info,
       cookies,
       spent: new Set(),

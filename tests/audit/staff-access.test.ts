@@ -72,6 +72,7 @@ it('leaves one entry a request and channel when staff read personal data, and cl
   const requestInfo = { address: '192.0.2.1', userAgent: null, origin: null, transport: 'HTTP' };
   const context = {
     viewer: staff,
+    reader: staff,
     requestInfo,
     requestId: 'req-1',
     services: { audit },

@@ -120,7 +120,8 @@ function contextOf(viewer: Viewer): AppContext {
     },
   );
   const requestInfo = { address: null, userAgent: null, origin: null, transport: 'HTTP' };
-  return { viewer, requestInfo, cookies: null, requestId: 'walk', connectionId: 'walk', services } as never;
+  const asked = { viewer, reader: viewer, services };
+  return { ...asked, requestInfo, cookies: null, requestId: 'walk', connectionId: 'walk' } as never;
 }
 
 /** The audit log around mutations is no part of what is walked. */

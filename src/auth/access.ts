@@ -50,7 +50,9 @@ export function keepsRights(before: KnownViewer, after: KnownViewer): boolean {
     return (
       before.channelId === after.channelId &&
       isWithin(before.scopes, after.scopes) &&
-      isWithin(before.allowedOrigins, after.allowedOrigins)
+      isWithin(before.allowedOrigins, after.allowedOrigins) &&
+      // A socket goes on under the quota it was opened with.
+      (after.costPerMinute ?? Infinity) >= (before.costPerMinute ?? Infinity)
     );
   }
   if (before.kind !== 'USER' || after.kind !== 'USER') return before.kind === after.kind;

@@ -1,4 +1,4 @@
-import { credentialKey, type KnownViewer } from './viewer.ts';
+import type { KnownViewer } from './viewer.ts';
 
 /** What somebody came with: a bearer credential (a key or a token), or the session cookie's value. */
 export type Credential =
@@ -23,7 +23,14 @@ export interface CredentialKind {
 
 /** Names what the viewer came with: a key, a session, a family of tokens. Opens nothing. */
 export function credentialId(viewer: KnownViewer): string {
-  if (viewer.kind !== 'USER') return credentialKey(viewer);
-  // A session and the tokens made from it share an id, and end at different times.
-  return `${viewer.credential.kind} ${viewer.credential.id}`;
+  switch (viewer.kind) {
+    case 'OPERATOR':
+    case 'OVERLAY':
+      return viewer.accessKeyId;
+    case 'CLIENT':
+      return viewer.keyId;
+    case 'USER':
+      // A session and the tokens made from it share an id, and end at different times.
+      return `${viewer.credential.kind} ${viewer.credential.id}`;
+  }
 }

@@ -70,7 +70,7 @@ export interface ClientViewer {
   readonly scopes: ReadonlySet<ClientScope>;
   /** Pages of these origins may use it; what is no page sends no origin. */
   readonly allowedOrigins: ReadonlySet<string>;
-  /** Points a minute; null: what everybody has. */
+  /** Points a minute, at most what everybody has; null: just that. */
   readonly costPerMinute: number | null;
 }
 
@@ -105,14 +105,14 @@ export const ANONYMOUS: Anonymous = Object.freeze({ kind: 'ANONYMOUS' });
 /** Somebody we know. */
 export type KnownViewer = Exclude<Viewer, Anonymous>;
 
-/** Names whom caps and quotas count by: a key, or a user with all they came with. */
-export function credentialKey(viewer: KnownViewer): string {
+/** Names whom caps and quotas count by: a client with all its keys, a user with all they came with, or another key. */
+export function holderKey(viewer: KnownViewer): string {
   switch (viewer.kind) {
     case 'OPERATOR':
     case 'OVERLAY':
       return viewer.accessKeyId;
     case 'CLIENT':
-      return viewer.keyId;
+      return viewer.clientId;
     case 'USER':
       return viewer.userId;
   }

@@ -85,7 +85,8 @@ const ClientCreateInput = builder.inputType('ClientCreateInput', {
       description: 'Origins of pages that may use it, like `https://example.org`; 20 at most. Absent: none.',
     }),
     costPerMinute: t.int({
-      description: 'Points it may spend a minute, up to 1,000,000. Null or absent: what everybody has.',
+      description:
+        'Points it may spend a minute, over all its keys. Null or absent: what everybody has, which is the most.',
     }),
   }),
 });
@@ -95,7 +96,10 @@ const ClientUpdateInput = builder.inputType('ClientUpdateInput', {
     clientId: t.id({ required: true, description: "The client's id." }),
     name: t.string({ description: 'What you call it: 1 to 80 characters.' }),
     allowedOrigins: t.stringList({ description: 'In place of all it had. Null: none.' }),
-    costPerMinute: t.int({ description: 'Points it may spend a minute. Null: what everybody has.' }),
+    costPerMinute: t.int({
+      description:
+        'Points it may spend a minute, over all its keys. Null: what everybody has, which is the most.',
+    }),
   }),
 });
 const ClientDeleteInput = builder.inputType('ClientDeleteInput', {

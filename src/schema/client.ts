@@ -120,7 +120,7 @@ Client.implement({
     }),
     costPerMinute: t.exposeInt('costPerMinute', {
       nullable: true,
-      description: 'Points it may spend a minute. Null: what everybody has.',
+      description: 'Points it may spend a minute, over all its keys. Null: what everybody has.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
     disabledAt: t.expose('disabledAt', {

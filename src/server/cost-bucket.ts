@@ -1,4 +1,4 @@
-import { credentialKey, type Viewer } from '../auth/viewer.ts';
+import { holderKey, type Viewer } from '../auth/viewer.ts';
 import { quotaOf } from '../clients/client-key.ts';
 import { addressBlock } from '../limits/address.ts';
 import { RateLimitedError } from '../limits/errors.ts';
@@ -7,7 +7,7 @@ import { OPERATION_COST_MAX } from './limits.ts';
 
 /** The buckets that operations are paid from. */
 export interface CostRules {
-  /** Of each user, client key, overlay key and the operator. */
+  /** Of each user, client, overlay key and the operator. */
   readonly known: BucketRule;
   /** Of each address, for those who sent no credential. */
   readonly anonymous: BucketRule;
@@ -51,7 +51,7 @@ export async function chargeOperation(
   const [key, asked] =
     viewer.kind === 'ANONYMOUS'
       ? [`cost address ${addressBlock(address)}`, deps.rules.anonymous]
-      : [`cost ${credentialKey(viewer)}`, ruleOf(viewer, deps.rules.known)];
+      : [`cost ${holderKey(viewer)}`, ruleOf(viewer, deps.rules.known)];
   const consumption = await deps.limiter.consume(key, Math.max(1, requested), asked);
   const { rule, remaining } = consumption;
   return {
@@ -60,10 +60,14 @@ export async function chargeOperation(
   };
 }
 
-/** A client may be held to less, or granted more, a minute than others. */
-function ruleOf(viewer: Viewer, known: CostRules['known']): CostRules['known'] {
+/** A client may be held to less than others. Its owner says so, who cannot grant what the installation does not. */
+function ruleOf(viewer: Viewer, known: BucketRule): BucketRule {
   const perMinute = quotaOf(viewer);
-  return perMinute === null ? known : { ...known, capacity: perMinute, restorePerSecond: perMinute / 60 };
+  if (perMinute === null) return known;
+  return {
+    capacity: Math.min(known.capacity, perMinute),
+    restorePerSecond: Math.min(known.restorePerSecond, perMinute / 60),
+  };
 }
 
 /** The headers that say the same. `RateLimit-Reset` is the number of seconds until the bucket is full. */

@@ -1,7 +1,7 @@
 import { type Access, keepsRights } from '../auth/access.ts';
 import { ACCESS_TOPIC } from '../auth/access-topic.ts';
 import { credentialId } from '../auth/credential-kind.ts';
-import { credentialKey, type KnownViewer } from '../auth/viewer.ts';
+import { holderKey, type KnownViewer } from '../auth/viewer.ts';
 import type { EventBus, Unsubscribe } from '../bus/port.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -36,7 +36,7 @@ export interface LiveConnectionsDeps {
  */
 export class LiveConnections {
   readonly #deps: LiveConnectionsDeps;
-  /** By who is capped: a key, or a user with all they have open. */
+  /** By who is capped: a client, a user, or another key, with all they have open. */
   readonly #open = new Map<string, Map<LiveConnection, Open>>();
   readonly #timer: NodeJS.Timeout;
   #told: boolean = false;
@@ -55,7 +55,7 @@ export class LiveConnections {
 
   /** Takes a connection in. Null when the viewer has too many open already. The function it gives takes it out again. */
   add(connection: LiveConnection): (() => void) | null {
-    const capKey = credentialKey(connection.viewer);
+    const capKey = holderKey(connection.viewer);
     const known = this.#open.get(capKey) ?? new Map<LiveConnection, Open>();
     if (known.size >= LIVE_CONNECTIONS_PER_KEY_MAX) return null;
     const remove = () => {
@@ -110,7 +110,7 @@ export class LiveConnections {
   }
 
   #cut(connection: LiveConnection): void {
-    const capKey = credentialKey(connection.viewer);
+    const capKey = holderKey(connection.viewer);
     const known = this.#open.get(capKey);
     const open = known?.get(connection);
     // It may have left while the database was asked.

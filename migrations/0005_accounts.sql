@@ -12,7 +12,8 @@ create table one_time_token (
   check ((kind = 'SETUP') = (user_id is null)),
   check ((kind = 'EMAIL_CHANGE') = (email is not null))
 );
-create index one_time_token_by_user on one_time_token (user_id, kind);
+-- One of a kind at a time: who asks for another makes the earlier one worthless, however many ask at once.
+create unique index one_time_token_by_user on one_time_token (user_id, kind) nulls not distinct;
 
 -- Written by the transaction that causes the mail; the row goes once the mail has gone.
 create table outgoing_mail (

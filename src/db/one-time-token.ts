@@ -12,7 +12,10 @@ export interface OneTimeTokenRow {
   readonly email: Buffer | null;
 }
 
-/** Stores a token in place of every other of its kind and user. Times are milliseconds since the Unix epoch. */
+/**
+ * Stores a token in place of the one of its kind and user; for a user who is not there, nothing. Of several stored at once the
+ * last one is good. Times are milliseconds since the Unix epoch.
+ */
 export async function replaceOneTimeToken(
   tx: Transaction<Database>,
   token: OneTimeTokenRow & {
@@ -24,13 +27,13 @@ export async function replaceOneTimeToken(
 ): Promise<void> {
   const userId = token.userId === null ? null : uuidFromId(token.userId);
   await sql`
-    /* deleteOneTimeTokens */
-    delete from one_time_token where kind = ${token.kind} and user_id is not distinct from ${userId}::uuid
-  `.execute(tx);
-  await sql`
-    /* insertOneTimeToken */
+    /* replaceOneTimeToken */
     insert into one_time_token (token_hash, kind, user_id, email, created_at, expires_at)
-    values (${token.tokenHash}, ${token.kind}, ${userId}, ${token.email}, ${new Date(token.nowMs)}, ${new Date(token.expiresAt)})
+    select ${token.tokenHash}::bytea, ${token.kind}, ${userId}::uuid, ${token.email}::bytea, ${new Date(token.nowMs)}::timestamptz,
+      ${new Date(token.expiresAt)}::timestamptz
+    where ${userId}::uuid is null or exists (select from app_user where id = ${userId}::uuid)
+    on conflict (user_id, kind) do update set token_hash = excluded.token_hash, email = excluded.email,
+      created_at = excluded.created_at, expires_at = excluded.expires_at
   `.execute(tx);
 }
 

@@ -11,15 +11,16 @@ export interface OutgoingMailRow {
   readonly content: Buffer;
 }
 
-/** Stores a mail to be sent. `nowMs` is milliseconds since the Unix epoch. */
+/** Stores a mail to be sent; one that is held back is not stored, in the same time. `nowMs` is milliseconds since the Unix epoch. */
 export async function insertOutgoingMail(
   tx: Transaction<Database>,
-  mail: OutgoingMailRow & { readonly id: MailId; readonly nowMs: number },
+  mail: OutgoingMailRow & { readonly id: MailId; readonly nowMs: number; readonly heldBack: boolean },
 ): Promise<void> {
   await sql`
     /* insertOutgoingMail */
     insert into outgoing_mail (id, user_id, content, created_at)
-    values (${uuidFromId(mail.id)}, ${uuidFromId(mail.userId)}, ${mail.content}, ${new Date(mail.nowMs)})
+    select ${uuidFromId(mail.id)}::uuid, ${uuidFromId(mail.userId)}::uuid, ${mail.content}::bytea, ${new Date(mail.nowMs)}::timestamptz
+    where not ${mail.heldBack}
   `.execute(tx);
 }
 

@@ -11,7 +11,7 @@ import type { JobKind, JobQueue } from '../jobs/job-queue.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId, parseId, type UserId } from '../lib/ids.ts';
 import { sealContext } from '../privacy/context.ts';
-import { open, seal } from '../privacy/envelope.ts';
+import { type DataKey, open, seal } from '../privacy/envelope.ts';
 import { madeKey, type Vault } from '../privacy/vault.ts';
 import type { MailTransport } from './mail.ts';
 import { type Letter, wordingOf } from './templates.ts';
@@ -38,14 +38,23 @@ export async function queueMail(
     readonly publicUrl: string;
   },
   tx: Transaction<Database>,
-  request: { readonly userId: UserId; readonly to: string; readonly letter: Letter },
+  request: {
+    readonly userId: UserId;
+    readonly to: string;
+    readonly letter: Letter;
+    /** The user's, when the caller has it. */
+    readonly key?: DataKey;
+    /** Does all that a mail takes, and sends none: who looks from outside cannot tell. */
+    readonly heldBack?: boolean;
+  },
 ): Promise<void> {
-  const { userId, to, letter } = request;
+  const { userId, to, letter, heldBack = false } = request;
   const nowMs = deps.clock.nowMs();
   const id = newId('mail', nowMs);
-  const key = await madeKey(deps.vault, userId, tx);
+  const key = request.key ?? (await madeKey(deps.vault, userId, tx));
   const content = JSON.stringify({ to, ...wordingOf(letter, deps.publicUrl) });
-  await insertOutgoingMail(tx, { id, userId, content: seal(key, sealContext.mail(id), content), nowMs });
+  const sealed = seal(key, sealContext.mail(id), content);
+  await insertOutgoingMail(tx, { id, userId, content: sealed, nowMs, heldBack });
   await deps.jobs.enqueue(tx, MAIL, { mailId: id });
 }
 

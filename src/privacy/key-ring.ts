@@ -44,13 +44,13 @@ export class KeyRing {
   /** @see Vault.dataKeys */
   async get(
     subjectIds: readonly SubjectId[],
-    create: boolean,
+    { create, fresh = false }: { readonly create: boolean; readonly fresh?: boolean },
     tx: Transaction<Database> | undefined,
   ): Promise<ReadonlyMap<SubjectId, DataKey>> {
     const found = new Map<SubjectId, DataKey>();
     const missing = new Set<SubjectId>();
     for (const subjectId of subjectIds) {
-      const key = this.#cached(subjectId);
+      const key = fresh ? undefined : this.#cached(subjectId);
       if (key === undefined) missing.add(subjectId);
       else found.set(subjectId, key);
     }

@@ -36,12 +36,12 @@ export interface Vault {
   /**
    * The subjects' keys in one round trip (with `create` sometimes two; none when all are cached). A subject whose key
    * was destroyed, or never made, is not in the map unless `create` is set. With `tx`, what is created becomes real
-   * with that transaction, and nothing is cached.
+   * with that transaction, and nothing is cached. `fresh` reads what is cached too: in a time that tells nothing.
    * @throws WrongMasterKeyError
    */
   dataKeys(
     subjectIds: readonly SubjectId[],
-    options: { readonly create: boolean },
+    options: { readonly create: boolean; readonly fresh?: boolean },
     tx?: Transaction<Database>,
   ): Promise<ReadonlyMap<SubjectId, DataKey>>;
 }
@@ -66,7 +66,7 @@ export function createVault(deps: VaultDeps, options: { readonly keysMax?: numbe
       `viewer-${hash.alias(`${channelId}\n${userId}`).toString('hex').slice(0, ALIAS_DIGITS)}`,
     pseudonym: ({ channelId, value }) =>
       `p-${hash.pseudonym(`${channelId}\n${value}`).toString('hex').slice(0, 16)}`,
-    dataKeys: (subjectIds, { create }, tx) => ring.get(subjectIds, create, tx),
+    dataKeys: (subjectIds, options, tx) => ring.get(subjectIds, options, tx),
   };
 }
 

@@ -55,10 +55,10 @@ export function mutationSignUp(
     readonly setupCode?: string | null | undefined;
   }>,
   ctx: AppContext,
-): Asked<InvalidInputError | WeakPasswordError | TokenInvalidError | RateLimitedError> {
+): Asked<InvalidInputError | WeakPasswordError | TokenInvalidError | EmailTakenError | RateLimitedError> {
   return orRefusal<
     DonePayload,
-    InvalidInputError | WeakPasswordError | TokenInvalidError | RateLimitedError
+    InvalidInputError | WeakPasswordError | TokenInvalidError | EmailTakenError | RateLimitedError
   >(async () => {
     onceARequest(ctx);
     await signUp(ctx.services, {
@@ -69,7 +69,7 @@ export function mutationSignUp(
       address: ctx.requestInfo.address,
     });
     return DONE;
-  }, [InvalidInputError, WeakPasswordError, TokenInvalidError, RateLimitedError]);
+  }, [InvalidInputError, WeakPasswordError, TokenInvalidError, EmailTakenError, RateLimitedError]);
 }
 
 export function mutationSignIn(
@@ -81,9 +81,14 @@ export function mutationSignIn(
     onceARequest(ctx);
     const cookies = cookiesOf(ctx);
     const { address, userAgent } = ctx.requestInfo;
-    const deviceCookie = cookies.read('__Host-tl_device');
-    const request = { email: input.email, password: input.password, address, userAgent, deviceCookie };
-    const signedIn = await signIn(ctx.services, request);
+    const signedIn = await signIn(ctx.services, {
+      email: input.email,
+      password: input.password,
+      address,
+      userAgent,
+      deviceCookie: cookies.read('__Host-tl_device'),
+      sessionCookie: cookies.read('__Host-tl_session'),
+    });
     putSessionCookie(cookies, ctx, signedIn.issued);
     cookies.set('__Host-tl_device', signedIn.deviceCookie, KNOWN_DEVICE_SECONDS);
     return signInPayload(ctx, signedIn.userId, signedIn.issued.token);

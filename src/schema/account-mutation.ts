@@ -53,6 +53,7 @@ const SignUpResult = builder.unionType('SignUpResult', {
       'Look into your mail. Told alike for an address that has an account already.',
     ),
     InvalidInput,
+    EmailTaken,
     WeakPassword,
     TokenInvalid,
     RateLimited,

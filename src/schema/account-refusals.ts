@@ -13,7 +13,10 @@ export const TokenInvalid = refusalType(
   'TokenInvalidError',
   'The code was used already, is too old, or was never given out.',
 );
-export const EmailTaken = refusalType('EmailTakenError', 'Another account has this address.');
+export const EmailTaken = refusalType(
+  'EmailTakenError',
+  'Another account has this address. Told to nobody but who reads the address, or holds the setup code.',
+);
 
 export const WeakPassword = builder.objectRef<Refused<WeakPasswordError>>('WeakPasswordError').implement({
   description: 'The password would be guessed too soon.',

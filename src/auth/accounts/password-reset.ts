@@ -62,7 +62,7 @@ export async function resetPassword(
     const nowMs = deps.clock.nowMs();
     const row = await useTokenOfUser(tx, { token: request.token, kind: 'PASSWORD_RESET', nowMs });
     await updatePasswordHash(tx, { id: row.userId, to: passwordHash });
-    // Two that were asked for at once may both be good, and whoever was in may have asked for another address.
+    // Whoever was in may have asked for another address.
     await deleteOneTimeTokensOf(tx, row.userId);
     // Who has the code reads the address.
     await updateEmailVerified(tx, { id: row.userId, nowMs });

@@ -1,6 +1,7 @@
 import { selectAccountByEmail, selectAccounts, updatePasswordHash } from '../../db/user.ts';
 import type { UserId } from '../../lib/ids.ts';
 import { PASSWORD_BYTES_MAX } from '../passwords/password-strength.ts';
+import { endReplacedSession } from '../sessions/replaced-session.ts';
 import type { IssuedSession } from '../sessions/session-store.ts';
 import { InvalidCredentialsError } from './account-errors.ts';
 import { takeSignInTry } from './account-limits.ts';
@@ -15,6 +16,8 @@ export interface SignInRequest {
   readonly userAgent: string | null;
   /** What the device brought from an earlier sign-in. */
   readonly deviceCookie: string | null;
+  /** The session that the browser was in until now: it ends. */
+  readonly sessionCookie: string | null;
 }
 
 /** Somebody is signed in: what goes into their cookies. */
@@ -26,7 +29,7 @@ export interface SignedIn {
 
 /**
  * Signs in with address and password. An unknown address, one without a password, a disabled account and a wrong password
- * answer the same and take the same time.
+ * answer the same and take the same time. The session that the browser was in until now ends.
  * @throws RateLimitedError, before anything is looked at
  * @throws InvalidCredentialsError
  */
@@ -52,6 +55,7 @@ export async function signIn(deps: AccountDeps, request: SignInRequest): Promise
   const issued = await deps.sessions.create({ userId: account.id, mfaAt: null, userAgent, address });
   await requireStillRight(deps, { userId: account.id, stored, password: request.password, issued });
   await wasRight();
+  await endReplacedSession(deps.sessions, request.sessionCookie);
   return {
     userId: account.id,
     issued,

@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely';
 import type { Database } from '../../db/connect.ts';
+import { deleteSubjectKeys } from '../../db/subject-key.ts';
 import { adoptOwnerlessChannels, anyAdmin, insertAccount, selectAccountByEmail } from '../../db/user.ts';
 import { InvalidInputError } from '../../errors/invalid-input.ts';
 import { newId, type UserId } from '../../lib/ids.ts';
@@ -8,6 +9,7 @@ import { sealContext } from '../../privacy/context.ts';
 import { open, seal } from '../../privacy/envelope.ts';
 import { madeKey } from '../../privacy/vault.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
+import { EmailTakenError, TokenInvalidError } from './account-errors.ts';
 import { mayMail, takeRequest } from './account-limits.ts';
 import type { AccountDeps } from './deps.ts';
 import { emailHash, parseEmailAddress } from './email-address.ts';
@@ -29,6 +31,7 @@ export interface SignUpRequest {
  * Makes an account, or does nothing when the address has one: who asks is told the same, and only a mail to the address
  * tells which. With the setup code the account is an ADMIN, owns every channel without an owner and needs no mail.
  * @throws InvalidInputError, WeakPasswordError, RateLimitedError, TokenInvalidError
+ * @throws EmailTakenError, told to the holder of the setup code alone, which then stays good
  */
 export async function signUp(deps: AccountDeps, request: SignUpRequest): Promise<void> {
   await takeRequest(deps.limiter, 'sign-up', request.address);
@@ -38,66 +41,76 @@ export async function signUp(deps: AccountDeps, request: SignUpRequest): Promise
   await deps.passwordStrength.require(request.password, { field: 'password', words });
   const passwordHash = await deps.passwords.hash(request.password);
   const hash = emailHash(deps.masterKey, email);
-  const id = newId('user', deps.clock.nowMs());
-  const { setupCode } = request;
-  const made = await deps.db.transaction().execute(async (tx) => {
-    if (setupCode !== null) {
-      await useOneTimeToken(tx, { token: setupCode, kind: 'SETUP', nowMs: deps.clock.nowMs() });
-    }
-    const isFirst = setupCode !== null;
-    const account = { id, email, displayName, hash, passwordHash, isFirst };
-    if (!(await storeAccount(deps, tx, account))) return false;
-    if (isFirst) await adoptOwnerlessChannels(tx, id);
-    else {
-      const token = await issueOneTimeToken(tx, {
-        kind: 'EMAIL_VERIFICATION',
-        userId: id,
-        nowMs: deps.clock.nowMs(),
-      });
-      await queueMail(deps, tx, { userId: id, to: email, letter: { kind: 'VERIFY_EMAIL', token } });
-    }
-    return true;
+  const draft = { id: newId('user', deps.clock.nowMs()), email, displayName, hash, passwordHash };
+  if (request.setupCode === null) await storeOrTell(deps, draft);
+  else await storeAdministrator(deps, draft, request.setupCode);
+  await notifyAccessChanged(deps.bus, draft.id);
+}
+
+interface Draft {
+  readonly id: UserId;
+  readonly email: string;
+  readonly displayName: string | null;
+  readonly hash: Buffer;
+  readonly passwordHash: string;
+}
+
+/** @throws TokenInvalidError, EmailTakenError (the code then stays good) */
+async function storeAdministrator(deps: AccountDeps, draft: Draft, setupCode: string): Promise<void> {
+  await deps.db.transaction().execute(async (tx) => {
+    await useOneTimeToken(tx, { token: setupCode, kind: 'SETUP', nowMs: deps.clock.nowMs() });
+    // Another code may have been made while the one before it was used.
+    if (await anyAdmin(tx)) throw new TokenInvalidError();
+    if (!(await storeDraft(deps, tx, { ...draft, isFirst: true }))) throw new EmailTakenError();
+    await adoptOwnerlessChannels(tx, draft.id);
   });
-  if (made) await notifyAccessChanged(deps.bus, id);
-  else await tellHolder(deps, hash);
+}
+
+/**
+ * Makes the account, or tells the holder of the address that they have one. Both are the same statements, so that the time tells
+ * as little as the answer, and neither leaves anything of the other.
+ */
+async function storeOrTell(deps: AccountDeps, draft: Draft): Promise<void> {
+  const nowMs = deps.clock.nowMs();
+  const mayTell = await mayMail(deps.limiter, draft.hash.toString('hex'));
+  await deps.db.transaction().execute(async (tx) => {
+    const made = await storeDraft(deps, tx, { ...draft, isFirst: false });
+    const nobody = newId('user', nowMs);
+    await deleteSubjectKeys(tx, [made ? nobody : draft.id]);
+    const userId = made ? draft.id : nobody;
+    const token = await issueOneTimeToken(tx, { kind: 'EMAIL_VERIFICATION', userId, nowMs });
+    const holder = await selectAccountByEmail(tx, draft.hash);
+    if (holder === undefined) return; // deleted this moment
+    const keys = await deps.vault.dataKeys([holder.id], { create: false, fresh: true }, tx);
+    const key = keys.get(holder.id);
+    if (key === undefined) return;
+    const to = open(key, sealContext.userEmail(holder.id), holder.email).toString('utf8');
+    const letter = made
+      ? ({ kind: 'VERIFY_EMAIL', token } as const)
+      : ({ kind: 'ALREADY_SIGNED_UP' } as const);
+    const heldBack = !made && !mayTell;
+    await queueMail(deps, tx, { userId: holder.id, to, letter, key, heldBack });
+  });
 }
 
 /** Seals and stores. False when the address has an account. */
-async function storeAccount(
+async function storeDraft(
   deps: AccountDeps,
   tx: Transaction<Database>,
-  account: {
-    readonly id: UserId;
-    readonly email: string;
-    readonly displayName: string | null;
-    readonly hash: Buffer;
-    readonly passwordHash: string;
-    readonly isFirst: boolean;
-  },
+  draft: Draft & { readonly isFirst: boolean },
 ): Promise<boolean> {
-  const { id, email, displayName } = account;
+  const { id, email, displayName, isFirst } = draft;
   const key = await madeKey(deps.vault, id, tx);
   return insertAccount(tx, {
     id,
-    emailHash: account.hash,
+    emailHash: draft.hash,
     email: seal(key, sealContext.userEmail(id), email),
     displayName: displayName === null ? null : seal(key, sealContext.userName(id), displayName),
-    passwordHash: account.passwordHash,
-    platformRole: account.isFirst ? 'ADMIN' : 'USER',
-    emailVerified: account.isFirst,
+    passwordHash: draft.passwordHash,
+    platformRole: isFirst ? 'ADMIN' : 'USER',
+    emailVerified: isFirst,
     nowMs: deps.clock.nowMs(),
   });
-}
-
-async function tellHolder(deps: AccountDeps, hash: Buffer): Promise<void> {
-  const account = await selectAccountByEmail(deps.db, hash);
-  if (account === undefined || !(await mayMail(deps.limiter, hash.toString('hex')))) return;
-  const key = (await deps.vault.dataKeys([account.id], { create: false })).get(account.id);
-  if (key === undefined) return;
-  const to = open(key, sealContext.userEmail(account.id), account.email).toString('utf8');
-  await deps.db
-    .transaction()
-    .execute((tx) => queueMail(deps, tx, { userId: account.id, to, letter: { kind: 'ALREADY_SIGNED_UP' } }));
 }
 
 /** @throws InvalidInputError */

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadAccounts } from '../../../src/auth/accounts/account.ts';
 import {
@@ -12,6 +13,7 @@ import {
   TokenInvalidError,
 } from '../../../src/auth/accounts/account-errors.ts';
 import { verifyEmail } from '../../../src/auth/accounts/email-verification.ts';
+import { issueOneTimeToken } from '../../../src/auth/accounts/one-time-tokens.ts';
 import { requestPasswordReset, resetPassword } from '../../../src/auth/accounts/password-reset.ts';
 import { signIn } from '../../../src/auth/accounts/sign-in.ts';
 import { issueSetupCode, signUp } from '../../../src/auth/accounts/sign-up.ts';
@@ -34,7 +36,14 @@ beforeEach(() => fixture.pass(2 * 60 * 60_000));
 const OTHER_PASSWORD = 'velvet-anchor-sixty-lantern';
 
 function entering(email: string, password = GOOD_PASSWORD) {
-  return signIn(fixture.deps, { email, password, address: null, userAgent: 'test', deviceCookie: null });
+  return signIn(fixture.deps, {
+    email,
+    password,
+    address: null,
+    userAgent: 'test',
+    deviceCookie: null,
+    sessionCookie: null,
+  });
 }
 function holderOf({ userId, issued }: Awaited<ReturnType<typeof entering>>) {
   return { userId, signInId: issued.session.id, address: null };
@@ -66,6 +75,27 @@ describe('the setup code', () => {
     // Nobody is made an administrator that way again.
     expect(await issueSetupCode(deps)).toBeNull();
     await expect(signUpWith(code, 'late@example.test')).rejects.toThrow(TokenInvalidError);
+    // Nor by a code that was made while the one before it was used.
+    const late = await db
+      .transaction()
+      .execute((tx) => issueOneTimeToken(tx, { kind: 'SETUP', userId: null, nowMs: deps.clock.nowMs() }));
+    await expect(signUpWith(late, 'late@example.test')).rejects.toThrow(TokenInvalidError);
+  });
+
+  it('[T-E5] is one, however many ask for one at once', async () => {
+    const { deps, db } = fixture;
+    const issue = (_: unknown, index: number) =>
+      db.transaction().execute(async (tx) => {
+        const nowMs = deps.clock.nowMs();
+        // Every other one begins before the others are done, and ends after them.
+        const code = await issueOneTimeToken(tx, { kind: 'SETUP', userId: null, nowMs });
+        if (index % 2 === 0) await sql`select pg_sleep(0.05)`.execute(tx);
+        return code;
+      });
+    const codes = await Promise.all(Array.from({ length: 8 }, issue));
+    expect(new Set(codes).size).toBe(8);
+    const kept = await db.selectFrom('one_time_token').select('kind').where('kind', '=', 'SETUP').execute();
+    expect(kept).toHaveLength(1);
   });
 
   it('keeps the last administrator from deleting their account', async () => {
@@ -119,6 +149,36 @@ describe('an account', () => {
     const after = await fixture.db.selectFrom('app_user').selectAll().execute();
     expect(after.filter(({ id }) => before.some((old) => old.id === id))).toEqual(before);
     await expect(entering('known@example.test', OTHER_PASSWORD)).rejects.toThrow(InvalidCredentialsError);
+  });
+
+  it('[T-S1] is asked of the database in the same statements whether the address has one or not', async () => {
+    await fixture.signedUp('twice@example.test');
+    const keys = () => fixture.db.selectFrom('subject_key').select('subject_id').execute();
+    const before = await keys();
+    const statements: string[] = [];
+    const db = fixture.db.withPlugin({
+      transformQuery: ({ node }) => {
+        // Ours are all written by hand, and say what they are for.
+        statements.push('sqlFragments' in node ? (node.sqlFragments as string[]).join('?') : node.kind);
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    });
+    const asked = async (email: string) => {
+      statements.length = 0;
+      const request = { email, password: OTHER_PASSWORD, displayName: null, setupCode: null, address: null };
+      await signUp({ ...fixture.deps, db }, request);
+      return [...statements];
+    };
+    const known = await asked('twice@example.test');
+    // Nothing of an account that was not made stays behind.
+    expect(await keys()).toEqual(before);
+    expect(known.length).toBeGreaterThan(5);
+    expect(await asked('never@example.test')).toEqual(known);
+    expect(await keys()).toHaveLength(before.length + 1);
+    // Nor does it show that no more mails are sent.
+    for (let tries = 0; tries < 6; tries += 1) expect(await asked('twice@example.test')).toEqual(known);
+    await fixture.mail('never@example.test', /Confirm/);
   });
 
   it.each([
@@ -244,7 +304,9 @@ describe('an account', () => {
     };
     const late = { ...deps, passwords };
     const thief = { email: 'race@example.test', password: GOOD_PASSWORD, address: null, userAgent: null };
-    await expect(signIn(late, { ...thief, deviceCookie: null })).rejects.toThrow(InvalidCredentialsError);
+    await expect(signIn(late, { ...thief, deviceCookie: null, sessionCookie: null })).rejects.toThrow(
+      InvalidCredentialsError,
+    );
     expect(await deps.sessions.list(here.userId)).toEqual([]);
     const owner = await entering('race@example.test', OTHER_PASSWORD);
 

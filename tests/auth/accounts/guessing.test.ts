@@ -26,6 +26,7 @@ function enter(request: {
     password: GOOD_PASSWORD,
     address: '192.0.2.1',
     deviceCookie: null,
+    sessionCookie: null,
     userAgent: null,
     ...request,
   });

@@ -12,6 +12,8 @@ export interface Access {
    * it, and after 5 s in any case.
    */
   authenticate(credential: Credential): Promise<KnownViewer | null>;
+  /** Whether it must be looked up to tell anything of the credential: it opened nothing within the last hour, and was not refused just now. */
+  isStrange(credential: Credential): boolean;
   /** The viewers as they are now, by `credentialId`; whose credential opens nothing any more is left out. */
   refresh(viewers: readonly KnownViewer[]): Promise<ReadonlyMap<string, KnownViewer>>;
   stop(): Promise<void>;
@@ -28,13 +30,16 @@ export async function createAccess(
     authenticate: async (credential) => {
       const known = cache.get(credential);
       if (known !== undefined) return known;
+      if (cache.isRefused(credential)) return null;
       const kind = kinds.find((candidate) => candidate.recognises(credential));
       if (kind === undefined) return null;
       const { epoch } = cache;
       const viewer = await kind.authenticate(credential);
-      if (viewer !== null) cache.put(credential, viewer, epoch);
+      if (viewer === null) cache.refuse(credential, epoch);
+      else cache.put(credential, viewer, epoch);
       return viewer;
     },
+    isStrange: (credential) => !cache.isFamiliar(credential) && !cache.isRefused(credential),
     refresh: async (viewers) => {
       const distinct = [...new Map(viewers.map((viewer) => [credentialId(viewer), viewer])).values()];
       const found = await Promise.all(kinds.map((kind) => kind.refresh(distinct)));

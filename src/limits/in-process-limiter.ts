@@ -12,34 +12,64 @@ interface Bucket {
   readonly rule: BucketRule;
 }
 
-/** Buckets of this process alone: for `tallylight start` without Redis, and while Redis is away. */
+/** Buckets of this process alone, asked without waiting. */
+export class InProcessBuckets {
+  readonly #clock: Clock;
+  readonly #bucketsMax: number;
+  /** In the order of use. */
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor({ clock, bucketsMax = BUCKETS_MAX }: { readonly clock: Clock; readonly bucketsMax?: number }) {
+    this.#clock = clock;
+    this.#bucketsMax = bucketsMax;
+  }
+
+  /** Takes the points, or nothing when there are fewer. */
+  take(key: string, points: number, rule: BucketRule): Consumption {
+    const nowMs = this.#clock.nowMs();
+    const level = levelOf(this.#buckets.get(key) ?? { level: rule.capacity, atMs: nowMs }, rule, nowMs);
+    const allowed = level >= points;
+    const left = allowed ? level - points : level;
+    this.#keep(key, { level: left, atMs: nowMs, rule });
+    return consumptionOf({ allowed, level: left }, points, rule);
+  }
+
+  giveBack(key: string, points: number, rule: BucketRule): void {
+    const bucket = this.#buckets.get(key);
+    // One that is not kept is full.
+    if (bucket === undefined) return;
+    const nowMs = this.#clock.nowMs();
+    const level = Math.min(rule.capacity, levelOf(bucket, rule, nowMs) + points);
+    this.#buckets.set(key, { level, atMs: nowMs, rule });
+  }
+
+  /** Leaves no more than `level` in the bucket. */
+  lower(key: string, level: number, rule: BucketRule): void {
+    const nowMs = this.#clock.nowMs();
+    const now = levelOf(this.#buckets.get(key) ?? { level: rule.capacity, atMs: nowMs }, rule, nowMs);
+    this.#keep(key, { level: Math.min(now, level), atMs: nowMs, rule });
+  }
+
+  #keep(key: string, bucket: Bucket): void {
+    this.#buckets.delete(key);
+    if (this.#buckets.size >= this.#bucketsMax) dropFullest(this.#buckets, bucket.atMs);
+    this.#buckets.set(key, bucket);
+  }
+
+  clear(): void {
+    this.#buckets.clear();
+  }
+}
+
+/** A limiter of this process alone: for `tallylight start` without Redis, and while Redis is away. */
 export function createInProcessLimiter(options: {
   readonly clock: Clock;
   readonly bucketsMax?: number;
 }): Limiter {
-  const { clock, bucketsMax = BUCKETS_MAX } = options;
-  // In the order of use.
-  const buckets = new Map<string, Bucket>();
-  const take = (key: string, points: number, rule: BucketRule): Consumption => {
-    const nowMs = clock.nowMs();
-    const level = levelOf(buckets.get(key) ?? { level: rule.capacity, atMs: nowMs }, rule, nowMs);
-    const allowed = level >= points;
-    const left = allowed ? level - points : level;
-    buckets.delete(key);
-    if (buckets.size >= bucketsMax) dropFullest(buckets, nowMs);
-    buckets.set(key, { level: left, atMs: nowMs, rule });
-    return consumptionOf({ allowed, level: left }, points, rule);
-  };
+  const buckets = new InProcessBuckets(options);
   return {
-    consume: async (key, points, rule) => take(key, points, rule),
-    giveBack: async (key, points, rule) => {
-      const bucket = buckets.get(key);
-      // One that is not kept is full.
-      if (bucket === undefined) return;
-      const nowMs = clock.nowMs();
-      const level = Math.min(rule.capacity, levelOf(bucket, rule, nowMs) + points);
-      buckets.set(key, { level, atMs: nowMs, rule });
-    },
+    consume: async (key, points, rule) => buckets.take(key, points, rule),
+    giveBack: async (key, points, rule) => buckets.giveBack(key, points, rule),
     close: () => buckets.clear(),
   };
 }

@@ -16,12 +16,15 @@ import type { Database } from '../db/connect.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
+import { Deposits } from '../limits/deposits.ts';
+import { RateLimitedError } from '../limits/errors.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import { LiveHub } from '../live/channel-feed.ts';
 import type { MasterKey } from '../privacy/master-key.ts';
 import type { Vault } from '../privacy/vault.ts';
 import { schema } from '../schema/index.ts';
 import { AddressPlaces } from './address-places.ts';
+import { createAuthenticate } from './authenticate.ts';
 import { createClientAddress } from './client-address.ts';
 import { ClientOrigins } from './client-origin.ts';
 import { type CostRules, costRulesOf } from './cost-bucket.ts';
@@ -42,6 +45,7 @@ import { startListener } from './listener.ts';
 import { LiveConnections } from './live-connections.ts';
 import { isAllowedOrigin } from './origin.ts';
 import { loadOverlayFiles } from './overlay-files.ts';
+import { createReadiness } from './readiness.ts';
 import { type RouterDeps, route } from './router.ts';
 import { createSecurityHeaders } from './security-headers.ts';
 import type { TlsOptions } from './tls.ts';
@@ -151,6 +155,9 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   const connections = new LiveConnections(services);
   await connections.start();
   const { development, freeForm = 'trusted' } = options;
+  const deposits = new Deposits(deps);
+  const authenticate = createAuthenticate({ access, deposits });
+  const costRules = options.costRules ?? costRulesOf(COST_POINTS, COST_POINTS_PER_SECOND);
   const { get, introspection } = options.conformance ?? { get: false, introspection: development };
   const graphql = createGraphqlServer(services, {
     schema,
@@ -158,7 +165,8 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     freeForm,
     introspection: introspection || development,
     get,
-    costRules: options.costRules ?? costRulesOf(COST_POINTS, COST_POINTS_PER_SECOND),
+    costRules,
+    deposits,
     deadlineMs: options.operationDeadlineMs ?? OPERATION_DEADLINE_MS,
   });
   const clientAddress = createClientAddress(options.trustedProxies ?? []);
@@ -170,6 +178,9 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     development,
     freeForm,
     clientAddress,
+    authenticate,
+    deposits,
+    costRules,
   });
   const state = { stopping: false };
   const router: RouterDeps = {
@@ -184,8 +195,12 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     clientAddress,
     places,
     get,
-    clientOrigins: new ClientOrigins(deps),
+    clientOrigins: new ClientOrigins({ ...deps, deposits }),
+    authenticate,
+    deposits,
+    costRules,
     metricsToken: options.metricsToken ?? null,
+    readiness: createReadiness(services, state),
     state,
   };
   server.on('request', (request, response) => void route(router, request, response));
@@ -219,6 +234,7 @@ function acceptUpgrades(server: Server, sockets: SocketServer, router: RouterDep
     socket.once('close', free);
     if (isAllowedOrigin(request, router.allowedOrigins)) return sockets.upgrade(request, socket, head);
     upgradeClientPage({ sockets, router }, request, socket, head).catch((error: unknown) => {
+      if (error instanceof RateLimitedError) return refuseUpgrade(socket, '429 Too Many Requests', error);
       router.services.logger.warn({ err: error }, 'socket.origin.failed');
       refuseUpgrade(socket, '503 Service Unavailable');
     });
@@ -242,7 +258,8 @@ async function upgradeClientPage(
   const reset = () => socket.destroy();
   socket.on('error', reset);
   const { origin } = request.headers;
-  const allowed = origin !== undefined && (await router.clientOrigins.allows(origin));
+  const allowed =
+    origin !== undefined && (await router.clientOrigins.allows(origin, router.clientAddress(request)));
   socket.off('error', reset);
   if (!allowed) refuseUpgrade(socket, '403 Forbidden');
   else if (!socket.destroyed) sockets.upgrade(request, socket, head, { clientPage: true });
@@ -252,8 +269,9 @@ async function upgradeClientPage(
  * Node takes its own listeners off a connection that asks to be upgraded: without one of ours a peer that resets it would end the
  * process, and one that never closes its half would keep its place for ever.
  */
-function refuseUpgrade(socket: Duplex, status: string): void {
+function refuseUpgrade(socket: Duplex, status: string, limited?: RateLimitedError): void {
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  const retry = limited === undefined ? '' : `Retry-After: ${limited.retryAfterSeconds}\r\n`;
+  socket.end(`HTTP/1.1 ${status}\r\n${retry}Connection: close\r\nContent-Length: 0\r\n\r\n`);
 }

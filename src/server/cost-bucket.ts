@@ -1,6 +1,7 @@
 import { holderKey, type Viewer } from '../auth/viewer.ts';
 import { quotaOf } from '../clients/client-key.ts';
 import { addressBlock } from '../limits/address.ts';
+import type { Deposits } from '../limits/deposits.ts';
 import { RateLimitedError } from '../limits/errors.ts';
 import type { BucketRule, Limiter } from '../limits/limiter.ts';
 import { OPERATION_COST_MAX } from './limits.ts';
@@ -41,18 +42,34 @@ export interface Charge {
   readonly refusal: RateLimitedError | null;
 }
 
+/** Who asks, and from where. */
+export interface Asker {
+  readonly viewer: Viewer;
+  readonly address: string | null;
+}
+
+/** The bucket that somebody pays from. */
+export interface Payer {
+  readonly key: string;
+  readonly rule: BucketRule;
+}
+
+/** Whose bucket pays for what the asker asks. */
+export function payerOf({ viewer, address }: Asker, rules: CostRules): Payer {
+  return viewer.kind === 'ANONYMOUS'
+    ? { key: `cost address ${addressBlock(address)}`, rule: rules.anonymous }
+    : { key: `cost ${holderKey(viewer)}`, rule: ruleOf(viewer, rules.known) };
+}
+
 /** Takes an operation's cost, at least one point, out of the asker's bucket. */
 export async function chargeOperation(
-  deps: { readonly limiter: Limiter; readonly rules: CostRules },
-  asker: { readonly viewer: Viewer; readonly address: string | null },
+  deps: { readonly limiter: Limiter; readonly deposits: Deposits; readonly rules: CostRules },
+  asker: Asker,
   requested: number,
 ): Promise<Charge> {
-  const { viewer, address } = asker;
-  const [key, asked] =
-    viewer.kind === 'ANONYMOUS'
-      ? [`cost address ${addressBlock(address)}`, deps.rules.anonymous]
-      : [`cost ${holderKey(viewer)}`, ruleOf(viewer, deps.rules.known)];
-  const consumption = await deps.limiter.consume(key, Math.max(1, requested), asked);
+  const payer = payerOf(asker, deps.rules);
+  const consumption = await deps.limiter.consume(payer.key, Math.max(1, requested), payer.rule);
+  deps.deposits.noteShared(payer, consumption);
   const { rule, remaining } = consumption;
   return {
     report: { requested, limit: rule.capacity, remaining, restorePerSecond: rule.restorePerSecond },

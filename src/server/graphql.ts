@@ -9,8 +9,10 @@ import {
 import type { Viewer } from '../auth/viewer.ts';
 import type { AppContext, Cookies, RequestInfo, Services } from '../context.ts';
 import { UserError } from '../errors/errors.ts';
+import type { Deposits } from '../limits/deposits.ts';
+import { RateLimitedError } from '../limits/errors.ts';
 import { documentLimits } from './armor.ts';
-import { type CostRules, chargeOperation, costHeaders } from './cost-bucket.ts';
+import { type CostRules, chargeOperation, costHeaders, payerOf } from './cost-bucket.ts';
 import { withDeadline } from './deadline.ts';
 import { reportsDeprecations } from './deprecation-report.ts';
 import { chooseDocument, type FreeForm } from './document-choice.ts';
@@ -18,6 +20,7 @@ import { type ErrorContext, formatError } from './error-format.ts';
 import { BODY_BYTES_MAX, REFUSED_DOCUMENT_COST } from './limits.ts';
 import { createLoaders } from './loaders.ts';
 import { judgeOperation, type OperationToRun } from './operation-guard.ts';
+import type { Pledge } from './pledge.ts';
 import { type RequestParameters, readParameters } from './request-body.ts';
 
 /** Where GraphQL is served: POST, server-sent events and WebSocket alike. */
@@ -31,6 +34,8 @@ export interface Caller {
   readonly cookies: Cookies | null;
   readonly requestId: string;
   readonly connectionId: string;
+  /** Pays for a document that cannot run. */
+  readonly pledge: Pledge;
   /** Calls `leave` once nobody can be answered any more, perhaps at once. By WebSocket the protocol sees to that. */
   readonly whenGone?: (leave: () => void) => void;
   /** Sets a header of the answer, as long as it has not begun. By WebSocket there is none. */
@@ -48,6 +53,7 @@ export interface GraphqlOptions {
   /** Answers queries by GET as well. */
   readonly get: boolean;
   readonly costRules: CostRules;
+  readonly deposits: Deposits;
   /** How long an operation may run, in milliseconds. */
   readonly deadlineMs: number;
   /** Who may write documents of their own. */
@@ -105,7 +111,14 @@ function choosesDocuments(services: Services, options: GraphqlOptions): Plugin<A
     async onParams({ params, setParams, context }) {
       // The body's reader made them, and the context is what the router handed over.
       const { documentId, ...rest } = params as RequestParameters;
-      const { viewer } = context as unknown as Caller;
+      const { viewer, pledge, setHeader } = context as unknown as Caller;
+      try {
+        pledge.give();
+      } catch (error) {
+        if (!(error instanceof RateLimitedError)) throw error;
+        setHeader?.('retry-after', String(error.retryAfterSeconds));
+        throw asGraphqlError(error);
+      }
       const query = await chooseDocument(services, options, { viewer, ...rest, documentId });
       setParams({ ...rest, query });
     },
@@ -114,14 +127,17 @@ function choosesDocuments(services: Services, options: GraphqlOptions): Plugin<A
 
 /** Holds cost, buckets, time and the right to look at the schema, for every operation of every transport. */
 function judges(services: Services, options: GraphqlOptions): Plugin<AppContext & Partial<Caller>> {
-  const deps = { limiter: services.limiter, rules: options.costRules };
+  const deps = { limiter: services.limiter, deposits: options.deposits, rules: options.costRules };
   /** What refuses the operation, if anything does, and what its answer says about its cost. */
   const judge = async (args: OperationToRun & { readonly contextValue: AppContext & Partial<Caller> }) => {
-    const { viewer, requestInfo, setHeader } = args.contextValue;
+    const { viewer, requestInfo, setHeader, pledge } = args.contextValue;
     const verdict = judgeOperation(args, options);
-    // The refused are charged as well: they were read, checked and counted.
-    const cost = verdict.kind === 'REFUSED' ? REFUSED_DOCUMENT_COST : verdict.cost;
-    const charge = await chargeOperation(deps, { viewer, address: requestInfo.address }, cost);
+    const asker = { viewer, address: requestInfo.address };
+    // The refused are charged as well: they were read, checked and counted. Who can never have so much loses all.
+    const refusedCost = Math.min(REFUSED_DOCUMENT_COST, payerOf(asker, deps.rules).rule.capacity);
+    const cost = verdict.kind === 'REFUSED' ? refusedCost : verdict.cost;
+    pledge?.void();
+    const charge = await chargeOperation(deps, asker, cost);
     for (const [name, value] of costHeaders(charge)) setHeader?.(name, value);
     const error = charge.refusal ?? (verdict.kind === 'REFUSED' ? verdict.error : null);
     const requested = verdict.kind === 'REFUSED' ? verdict.cost : cost;
@@ -173,7 +189,7 @@ function asGraphqlError(error: Error): GraphQLError {
 /** Formats every error that leaves by HTTP, whether in one answer or in a stream of them. */
 function formatsErrors(services: Services, options: GraphqlOptions): Plugin<AppContext, Caller> {
   return {
-    onResultProcess({ result, setResult, resultProcessor, serverContext }) {
+    async onResultProcess({ result, setResult, resultProcessor, serverContext }) {
       const context: ErrorContext = {
         requestId: serverContext.requestId,
         development: options.development,
@@ -181,9 +197,8 @@ function formatsErrors(services: Services, options: GraphqlOptions): Plugin<AppC
       };
       if (isAsyncIterable(result) && resultProcessor === undefined) {
         // Whoever subscribed takes no event stream and is answered 406: nobody will ever read, or leave.
-        return result[Symbol.asyncIterator]()
-          .return?.()
-          .then(() => undefined);
+        await result[Symbol.asyncIterator]().return?.();
+        return;
       }
       if (isAsyncIterable(result)) {
         // A client that left before the answer began is noticed by nobody else. Ending twice is ending once.
@@ -191,6 +206,8 @@ function formatsErrors(services: Services, options: GraphqlOptions): Plugin<AppC
         serverContext.whenGone?.(() => void iterator.return?.());
         setResult(mapAsyncIterator(result, (item) => formatResult(item, context)));
       } else if (!Array.isArray(result)) {
+        // What was paid for as an operation is not paid for again.
+        if (result.errors !== undefined) await serverContext.pledge.redeem();
         setResult(formatResult(result, context));
       }
     },

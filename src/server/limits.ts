@@ -22,6 +22,14 @@ export const COST_POINTS_PER_SECOND = 500;
 /** What a document that cannot run costs: it was read and checked all the same. */
 export const REFUSED_DOCUMENT_COST = 10;
 
+/**
+ * Credentials that open nothing, of one address: that many at once, and that many a second. Then none that is new to the process is
+ * looked at.
+ */
+export const CREDENTIAL_FAILURES = { capacity: 200, restorePerSecond: 2 } as const;
+/** Origins that no client allows, of one address. */
+export const ORIGIN_FAILURES = { capacity: 200, restorePerSecond: 2 } as const;
+
 /** Connections of this process, HTTP and WebSocket together. */
 export const CONNECTIONS_MAX = 5_000;
 /** WebSockets, event streams and requests under way that one key may have in this process. */

@@ -4,17 +4,22 @@ import type { Registry } from 'prom-client';
 import { ANONYMOUS, type Viewer } from '../auth/viewer.ts';
 import type { Services } from '../context.ts';
 import { sha256 } from '../lib/sha256.ts';
+import type { Deposits } from '../limits/deposits.ts';
+import { RateLimitedError } from '../limits/errors.ts';
 import type { AddressPlaces } from './address-places.ts';
+import type { Authenticate } from './authenticate.ts';
 import type { ClientAddress } from './client-address.ts';
 import { type ClientOrigins, mayCallFrom } from './client-origin.ts';
 import { cookiesOf, readCookie } from './cookies.ts';
+import type { CostRules } from './cost-bucket.ts';
 import { isUnavailable, UNAVAILABLE_MESSAGE } from './error-format.ts';
 import { ERROR_PAGE_PATH, errorDocs } from './error-page.ts';
 import { GRAPHQL_PATH, type GraphqlServer } from './graphql.ts';
 import type { LiveConnections } from './live-connections.ts';
 import { isAllowedOrigin } from './origin.ts';
 import { type OverlayFiles, serveOverlayFile } from './overlay-files.ts';
-import { checkReadiness } from './readiness.ts';
+import { Pledge } from './pledge.ts';
+import type { Readiness } from './readiness.ts';
 import { requestInfoOf } from './request-info.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 
@@ -33,7 +38,11 @@ export interface RouterDeps {
   /** Takes queries by GET as well. */
   readonly get: boolean;
   readonly clientOrigins: ClientOrigins;
+  readonly authenticate: Authenticate;
+  readonly deposits: Deposits;
+  readonly costRules: CostRules;
   readonly metricsToken: string | null;
+  readonly readiness: () => Promise<Readiness>;
   /** Turns true when the server begins to stop. */
   readonly state: { readonly stopping: boolean };
 }
@@ -80,6 +89,10 @@ export async function route(
 
 function fail({ services }: RouterDeps, exchange: Exchange, error: unknown): void {
   const { requestId, response } = exchange;
+  if (error instanceof RateLimitedError && !response.headersSent) {
+    refuseTooMuch(exchange, error);
+    return;
+  }
   const away = isUnavailable(error);
   if (away) services.logger.warn({ requestId, err: error }, 'request.dependency.failed');
   else services.logger.error({ requestId, err: error }, 'request.failed');
@@ -120,7 +133,7 @@ function dispatch(deps: RouterDeps, exchange: Exchange): Promise<void> | void {
 }
 
 async function serveReadiness(deps: RouterDeps, exchange: Exchange): Promise<void> {
-  const { ready, parts } = await checkReadiness(deps.services, deps.state);
+  const { ready, parts } = await deps.readiness();
   answer(exchange, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', parts });
 }
 
@@ -146,7 +159,8 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
   response.setHeader('cache-control', 'no-store');
   const { origin } = request.headers;
   const isOurs = isAllowedOrigin(request, deps.allowedOrigins);
-  const ofClient = !isOurs && origin !== undefined && (await deps.clientOrigins.allows(origin));
+  const ofClient =
+    !isOurs && origin !== undefined && (await deps.clientOrigins.allows(origin, deps.clientAddress(request)));
   if (!isOurs && !ofClient) return refuseOrigin(exchange);
   allowCrossOrigin(deps, request, response, ofClient);
   if (request.method === 'OPTIONS') {
@@ -183,6 +197,10 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
     }
     response.once('close', leave);
   }
+  const address = deps.clientAddress(request);
+  const pledge = new Pledge({ deposits: deps.deposits, rules: deps.costRules }, { viewer, address });
+  // Who could not pay for a document that is wrong is not read.
+  pledge.check();
   const whenGone = (end: () => void) => (response.destroyed ? end() : void response.once('close', end));
   await deps.graphql.handle(request, response, {
     viewer,
@@ -190,6 +208,7 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
     connectionId: requestId,
     info: requestInfoOf(request, 'HTTP', deps.clientAddress),
     cookies: cookiesOf(request, response),
+    pledge,
     whenGone,
     setHeader: (name, value) => void (response.headersSent || response.setHeader(name, value)),
   });
@@ -218,7 +237,7 @@ async function mayReadMetrics(deps: RouterDeps, request: IncomingMessage): Promi
   const token = bearerToken(request);
   if (token === null) return false;
   if (deps.metricsToken !== null && sameText(token, deps.metricsToken)) return true;
-  const viewer = await deps.services.access.authenticate({ kind: 'BEARER', text: token });
+  const viewer = await deps.authenticate({ kind: 'BEARER', text: token }, deps.clientAddress(request));
   return viewer?.kind === 'OPERATOR';
 }
 
@@ -235,12 +254,12 @@ function cutOff(response: ServerResponse): void {
 async function authenticated(deps: RouterDeps, request: IncomingMessage): Promise<Viewer | null> {
   if (request.headers.authorization !== undefined) {
     const text = bearerToken(request);
-    return text === null ? null : deps.services.access.authenticate({ kind: 'BEARER', text });
+    return text === null ? null : deps.authenticate({ kind: 'BEARER', text }, deps.clientAddress(request));
   }
   const token = readCookie(request.headers.cookie, '__Host-tl_session');
   if (token === null) return ANONYMOUS;
   // An ended session leaves its cookie behind: who has it may sign in again.
-  return (await deps.services.access.authenticate({ kind: 'COOKIE', token })) ?? ANONYMOUS;
+  return (await deps.authenticate({ kind: 'COOKIE', token }, deps.clientAddress(request))) ?? ANONYMOUS;
 }
 
 function bearerToken(request: IncomingMessage): string | null {
@@ -261,11 +280,22 @@ function refuseUnknown(exchange: Exchange): void {
   refuse(exchange, 401, 'UNAUTHENTICATED', 'Send a valid key: Authorization: Bearer <key>.');
 }
 
+function refuseTooMuch(exchange: Exchange, { code, message, retryAfterSeconds }: RateLimitedError): void {
+  exchange.response.setHeader('retry-after', String(retryAfterSeconds));
+  refuse(exchange, 429, code, message, { retryAfterSeconds });
+}
+
 /** A refusal in the shape of a GraphQL answer, which every client here can read. */
-function refuse(exchange: Exchange, status: number, code: string, message: string): void {
+function refuse(
+  exchange: Exchange,
+  status: number,
+  code: string,
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+): void {
   // The body was not read and will not be: the connection cannot be used for another request.
   if (exchange.request.method === 'POST') exchange.response.setHeader('connection', 'close');
-  const extensions = { code, requestId: exchange.requestId, docs: errorDocs(code) };
+  const extensions = { code, requestId: exchange.requestId, docs: errorDocs(code), ...details };
   answer(exchange, status, { errors: [{ message, extensions }] });
 }
 

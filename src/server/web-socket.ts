@@ -12,14 +12,19 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../auth/viewer.ts';
 import type { RequestInfo, Services } from '../context.ts';
+import type { Deposits } from '../limits/deposits.ts';
+import { RateLimitedError } from '../limits/errors.ts';
+import type { Authenticate } from './authenticate.ts';
 import type { ClientAddress } from './client-address.ts';
 import { mayCallFrom } from './client-origin.ts';
 import { CLOSE_CODES } from './close-codes.ts';
+import type { CostRules } from './cost-bucket.ts';
 import { chooseDocument, type FreeForm } from './document-choice.ts';
 import { type ErrorContext, errorJson, formatError } from './error-format.ts';
 import { type GraphqlServer, graphqlError } from './graphql.ts';
 import { BODY_BYTES_MAX, CONNECTION_INIT_MS, OPERATIONS_PER_SOCKET_MAX, PING_EVERY_MS } from './limits.ts';
 import type { LiveConnections } from './live-connections.ts';
+import { Pledge } from './pledge.ts';
 import { requestInfoOf } from './request-info.ts';
 import { Peer } from './web-socket-peer.ts';
 
@@ -48,6 +53,9 @@ interface SocketDeps {
   readonly development: boolean;
   readonly clientAddress: ClientAddress;
   readonly freeForm: FreeForm;
+  readonly authenticate: Authenticate;
+  readonly deposits: Deposits;
+  readonly costRules: CostRules;
 }
 
 /** GraphQL over WebSocket. */
@@ -140,8 +148,21 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
 async function admit(deps: SocketDeps, { connectionParams, extra }: SocketContext): Promise<boolean> {
   const text = connectionParams?.key ?? connectionParams?.token;
   // Never the cookie, which the browser would send along for any page that opens a socket.
-  const viewer =
-    typeof text === 'string' ? await deps.services.access.authenticate({ kind: 'BEARER', text }) : null;
+  let viewer: Viewer | null;
+  try {
+    viewer =
+      typeof text === 'string'
+        ? await deps.authenticate({ kind: 'BEARER', text }, extra.request.address)
+        : null;
+  } catch (error) {
+    if (!(error instanceof RateLimitedError)) throw error;
+    // The reason is all that a client sees: it has the code and the seconds.
+    extra.peer.close(
+      CLOSE_CODES.TRY_AGAIN_LATER.code,
+      `${error.code}: try again in ${error.retryAfterSeconds} s`,
+    );
+    return false;
+  }
   // Who left meanwhile will not be seen leaving any more, and would keep the place below for ever.
   if (viewer === null || !extra.peer.isOpen || !mayCallFrom(viewer, extra.request.origin)) return false;
   if (extra.clientPage && viewer.kind !== 'CLIENT') return false;
@@ -173,21 +194,30 @@ async function prepare(
     return [graphqlError(sentence, 'TOO_MANY_OPERATIONS')];
   }
   const requestId = randomUUID();
+  const pledge = new Pledge(
+    { deposits: deps.deposits, rules: deps.costRules },
+    { viewer, address: request.address },
+  );
   const { schema, parse, validate, execute, subscribe, contextFactory } = deps.graphql.getEnveloped({
     viewer,
     info: request,
     cookies: null,
     requestId,
     connectionId: peer.id,
+    pledge,
   });
   try {
+    pledge.give();
     // The protocol lets other words through beside its own.
     const { documentId } = payload as { readonly documentId?: unknown };
     const { query, extensions } = payload;
     const chosen = { viewer, query, documentId, extensions };
     const document = parse(await chooseDocument(deps.services, deps, chosen));
     const problems = validate(schema, document);
-    if (problems.length > 0) return problems;
+    if (problems.length > 0) {
+      await pledge.redeem();
+      return problems;
+    }
     return {
       schema,
       document,
@@ -200,6 +230,7 @@ async function prepare(
     };
   } catch (error) {
     // The parser and its token limit throw.
+    if (!(error instanceof RateLimitedError)) await pledge.redeem();
     return [formatError(error, errorContextOf(deps, requestId))];
   }
 }

@@ -5,6 +5,8 @@ import { operationHash } from '../../src/clients/operation.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type ChannelId, newId } from '../../src/lib/ids.ts';
 import { createLogger } from '../../src/lib/logger.ts';
+import { Deposits } from '../../src/limits/deposits.ts';
+import type { Limiter } from '../../src/limits/limiter.ts';
 import { createRedisLimiter } from '../../src/limits/redis-limiter.ts';
 import { chargeOperation, costRulesOf } from '../../src/server/cost-bucket.ts';
 import { newPrefix, removeKeys } from '../bus/redis-support.ts';
@@ -50,7 +52,8 @@ async function clientOf(costPerMinute: number | null) {
 async function run(key: string) {
   const response = await fixture.post({ variables: { id: channelId }, ...byId }, key);
   const { extensions, errors } = await response.json();
-  return { cost: extensions.cost, code: errors?.[0]?.extensions.code as string | undefined };
+  // Who has nothing left is refused before anything is read, and costs nothing.
+  return { cost: extensions?.cost, code: errors?.[0]?.extensions.code as string | undefined };
 }
 
 describe('the quota of a client', () => {
@@ -103,6 +106,8 @@ describe('the quota of a client', () => {
       logger: createLogger('silent'),
     };
     const limiters = [await createRedisLimiter(options), await createRedisLimiter(options)] as const;
+    const depositsOf = (limiter: Limiter) => new Deposits({ limiter, clock: systemClock });
+    const deposits = [depositsOf(limiters[0]), depositsOf(limiters[1])] as const;
     try {
       const clientId = newId('client', 1);
       const keys = [newId('clientKey', 1), newId('clientKey', 2)] as const;
@@ -118,7 +123,11 @@ describe('the quota of a client', () => {
       const spent = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
           chargeOperation(
-            { limiter: limiters[index % 2 === 0 ? 0 : 1], rules: costRulesOf(5_000, 50) },
+            {
+              limiter: limiters[index % 2 === 0 ? 0 : 1],
+              deposits: deposits[index % 2 === 0 ? 0 : 1],
+              rules: costRulesOf(5_000, 50),
+            },
             { viewer: viewer(keys[index % 4 < 2 ? 0 : 1]), address: null },
             1,
           ),

@@ -23,6 +23,7 @@ create table client_key (
   prefix text not null check (length(prefix) = 8),
   scopes text[] not null check (cardinality(scopes) between 1 and 6 and scopes <@ array[
     'EVENTS_READ', 'EVENTS_PII', 'HISTORY_READ', 'ANALYTICS_READ', 'RULES_READ', 'RULES_WRITE']),
+  created_by uuid references app_user (id) on delete set null, -- who has seen the secret; null: the operator, or somebody deleted
   created_at timestamptz not null,
   expires_at timestamptz not null,
   revoked_at timestamptz,

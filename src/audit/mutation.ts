@@ -1,6 +1,6 @@
 import type { Viewer } from '../auth/viewer.ts';
 import { DependencyError, UserError } from '../errors/errors.ts';
-import { parseId } from '../lib/ids.ts';
+import { type ChannelId, parseId } from '../lib/ids.ts';
 import { actorOf } from './actor.ts';
 import type { AuditAct, AuditDetails, AuditResult } from './entry.ts';
 
@@ -63,18 +63,42 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'STEP_UP_REQUIRED',
 ]);
 
-/** What was learnt by doing it: who signed in, in which channel it was, what was made. */
+/**
+ * What was learnt by doing it: who signed in, in which channel it was, what was made, and what ended with it. Nothing of a payload
+ * is kept but ids and counts.
+ */
 export function learntOf(act: AuditAct, value: unknown): Partial<AuditAct> {
   const payload = fieldsOf(value);
   const made = Object.values(payload)
     .map((member) => fieldsOf(member).id)
     .find((id) => typeof id === 'string' && ID.test(id));
   const user = parseId('user', String(fieldsOf(payload.viewer).id ?? ''));
-  const channelId = act.channelId ?? parseId('channel', String(fieldsOf(payload.channel).id ?? '')) ?? null;
   const signedIn =
     act.actorKind === 'ANONYMOUS' && user !== undefined ? { actorKind: 'USER' as const, actorId: user } : {};
   const target = act.target === null || act.target === act.channelId ? (made ?? act.target) : act.target;
-  return { ...signedIn, channelId, target: typeof target === 'string' ? target : null };
+  const madeToo = typeof made === 'string' && made !== target ? { made } : {};
+  return {
+    ...signedIn,
+    channelId: act.channelId ?? channelOf(payload),
+    target: typeof target === 'string' ? target : null,
+    details: { ...act.details, ...madeToo, ...endedDetails(payload.secretsEnded) },
+  };
+}
+
+/** The channel that a payload shows, or that the client belongs to which it shows. */
+function channelOf(payload: Fields): ChannelId | null {
+  const id = fieldsOf(payload.channel).id ?? fieldsOf(payload.client).channelId ?? '';
+  return parseId('channel', String(id)) ?? null;
+}
+
+/** What a former owner can open no more. */
+function endedDetails(value: unknown): AuditDetails {
+  const ended = Array.isArray(value) ? value.map(fieldsOf) : [];
+  const overlayKeysReplacedOf = ended.flatMap(({ overlayKeyReplacedOf: id }) =>
+    typeof id === 'string' && ID.test(id) ? [id] : [],
+  );
+  const clientKeysRevoked = ended.reduce((sum, { clientKeysRevoked: count }) => sum + Number(count), 0);
+  return overlayKeysReplacedOf.length === 0 ? {} : { overlayKeysReplacedOf, clientKeysRevoked };
 }
 
 function detailsOf(fields: Fields): AuditDetails {

@@ -78,13 +78,20 @@ export async function rotateOverlayKey(
   },
   channelId: ChannelId,
 ): Promise<boolean> {
-  const version = await deps.db.transaction().execute(async (tx) => {
-    const raised = await raiseOverlayKeyVersion(tx, channelId);
-    if (raised !== undefined) await putOverlayKey(deps, tx, { id: channelId, overlayKeyVersion: raised });
-    return raised;
-  });
-  if (version === undefined) return false;
-  await notifyAccessChanged(deps.bus, null);
+  const isThere = await deps.db.transaction().execute((tx) => replaceOverlayKey(deps, tx, channelId));
+  if (isThere) await notifyAccessChanged(deps.bus, null);
+  return isThere;
+}
+
+/** The same within a transaction, after whose commit everybody is to be told. */
+export async function replaceOverlayKey(
+  deps: { readonly masterKey: MasterKey; readonly clock: Clock },
+  tx: Transaction<Database>,
+  channelId: ChannelId,
+): Promise<boolean> {
+  const overlayKeyVersion = await raiseOverlayKeyVersion(tx, channelId);
+  if (overlayKeyVersion === undefined) return false;
+  await putOverlayKey(deps, tx, { id: channelId, overlayKeyVersion });
   return true;
 }
 

@@ -4,7 +4,6 @@ import { notifyAccessChanged } from '../auth/access-topic.ts';
 import type { CredentialKind } from '../auth/credential-kind.ts';
 import { CLIENT_SCOPES, type ClientScope, type ClientViewer, type Viewer } from '../auth/viewer.ts';
 import type { EventBus } from '../bus/port.ts';
-import { lockClient } from '../db/client.ts';
 import {
   type ClientKeyRow,
   insertClientKey,
@@ -21,6 +20,7 @@ import type { Clock } from '../lib/clock.ts';
 import { type ClientId, type ClientKeyId, newId } from '../lib/ids.ts';
 import { sha256 } from '../lib/sha256.ts';
 import { ClientKeyLimitError, ClientKeyNotFoundError, ClientNotFoundError } from './errors.ts';
+import { lockManagedClient } from './managed.ts';
 
 /** 256 bits in base64url behind the prefix. Anything else is not looked up. */
 const KEY_PATTERN = /^tlc_[A-Za-z0-9_-]{43}$/;
@@ -44,6 +44,7 @@ interface Deps {
  */
 export async function createClientKey(
   { db, clock }: Deps,
+  viewer: Viewer,
   request: {
     readonly clientId: ClientId;
     readonly scopes: readonly ClientScope[];
@@ -64,7 +65,7 @@ export async function createClientKey(
   const text = randomBytes(32).toString('base64url');
   const secret = `tlc_${text}`;
   await db.transaction().execute(async (tx) => {
-    if ((await lockClient(tx, request.clientId)) === undefined) throw new ClientNotFoundError();
+    await lockManagedClient(tx, viewer, request.clientId);
     const stored = await insertClientKey(
       tx,
       {
@@ -73,6 +74,7 @@ export async function createClientKey(
         keyHash: sha256(secret),
         prefix: text.slice(0, PREFIX_LENGTH),
         scopes,
+        createdBy: viewer.kind === 'USER' ? viewer.userId : null,
         createdAt,
         expiresAt: createdAt + request.expiresInDays * DAY_MS,
       },
@@ -89,8 +91,19 @@ export async function createClientKey(
  * Revokes a key at once, everywhere. Doing it again changes nothing.
  * @throws ClientKeyNotFoundError
  */
-export async function revokeClientKey({ db, bus, clock }: Deps, id: ClientKeyId): Promise<ClientKeyRow> {
-  if (!(await revokeKeyRow(db, id, clock.nowMs()))) throw new ClientKeyNotFoundError();
+export async function revokeClientKey(
+  { db, bus, clock }: Deps,
+  viewer: Viewer,
+  id: ClientKeyId,
+): Promise<ClientKeyRow> {
+  const known = await selectClientKey(db, id);
+  if (known === undefined) throw new ClientKeyNotFoundError();
+  await db.transaction().execute(async (tx) => {
+    await lockManagedClient(tx, viewer, known.clientId).catch((error: unknown) => {
+      throw error instanceof ClientNotFoundError ? new ClientKeyNotFoundError() : error;
+    });
+    await revokeKeyRow(tx, id, clock.nowMs());
+  });
   await notifyAccessChanged(bus, null);
   const key = await selectClientKey(db, id);
   if (key === undefined) throw new ClientKeyNotFoundError();

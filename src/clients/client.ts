@@ -1,5 +1,7 @@
 import type { Kysely } from 'kysely';
 import { notifyAccessChanged } from '../auth/access-topic.ts';
+import { lockChannelFor } from '../auth/members/guards.ts';
+import type { Viewer } from '../auth/viewer.ts';
 import type { EventBus } from '../bus/port.ts';
 import {
   type ClientRow,
@@ -14,9 +16,10 @@ import type { Database } from '../db/connect.ts';
 import { BadArgumentError } from '../errors/bad-argument.ts';
 import { type InputIssue, InvalidInputError } from '../errors/invalid-input.ts';
 import type { Clock } from '../lib/clock.ts';
-import { type ChannelId, type ClientId, newId, parseId, type UserId } from '../lib/ids.ts';
+import { type ChannelId, type ClientId, newId, parseId } from '../lib/ids.ts';
 import { type Page, pageOf } from '../live/page.ts';
 import { ClientLimitError, ClientNotFoundError } from './errors.ts';
+import { lockManagedClient } from './managed.ts';
 
 /** How many clients a channel may have. */
 const CLIENTS_PER_CHANNEL_MAX = 50;
@@ -40,20 +43,22 @@ export interface ClientSettings {
 /**
  * Makes a client of a channel.
  * @throws InvalidInputError, ClientLimitError when the channel has 50
+ * @throws ChannelNotFoundError, NotPermittedError
  */
 export async function createClient(
   { db, clock }: Deps,
-  request: ClientSettings & {
-    readonly channelId: ChannelId;
-    readonly name: string;
-    readonly by: UserId | null;
-  },
+  viewer: Viewer,
+  request: ClientSettings & { readonly channelId: ChannelId; readonly name: string },
 ): Promise<ClientRow> {
   const { name = '', allowedOrigins = [], costPerMinute = null } = checked(request);
   const id = newId('client', clock.nowMs());
-  const { channelId, by: createdBy } = request;
+  const { channelId } = request;
+  const createdBy = viewer.kind === 'USER' ? viewer.userId : null;
   const client = { id, channelId, name, createdBy, allowedOrigins, costPerMinute, createdAt: clock.nowMs() };
-  const stored = await db.transaction().execute((tx) => insertClient(tx, client, CLIENTS_PER_CHANNEL_MAX));
+  const stored = await db.transaction().execute(async (tx) => {
+    await lockChannelFor(tx, viewer, { channelId, permission: 'CLIENTS_MANAGE' });
+    return insertClient(tx, client, CLIENTS_PER_CHANNEL_MAX);
+  });
   if (!stored) throw new ClientLimitError(CLIENTS_PER_CHANNEL_MAX);
   return found(await selectClient(db, id));
 }
@@ -64,17 +69,25 @@ export async function createClient(
  */
 export async function updateClient(
   { db, bus }: Deps,
+  viewer: Viewer,
   id: ClientId,
   settings: ClientSettings,
 ): Promise<ClientRow> {
-  const client = found(await updateClientRow(db, id, checked(settings)));
+  const change = checked(settings);
+  const client = await db.transaction().execute(async (tx) => {
+    await lockManagedClient(tx, viewer, id);
+    return found(await updateClientRow(tx, id, change));
+  });
   await notifyAccessChanged(bus, null);
   return client;
 }
 
 /** Takes a client away with everything it had; its keys open nothing any more. @throws ClientNotFoundError */
-export async function deleteClient({ db, bus }: Deps, id: ClientId): Promise<void> {
-  if (!(await deleteClientRow(db, id))) throw new ClientNotFoundError();
+export async function deleteClient({ db, bus }: Deps, viewer: Viewer, id: ClientId): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await lockManagedClient(tx, viewer, id);
+    await deleteClientRow(tx, id);
+  });
   await notifyAccessChanged(bus, null);
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
+import type { Viewer } from '../auth/viewer.ts';
 import type { EventBus } from '../bus/port.ts';
-import { lockClient } from '../db/client.ts';
 import {
   type ClientManifestRow,
   type ClientOperationRow,
@@ -13,7 +13,8 @@ import type { Database } from '../db/connect.ts';
 import { InvalidInputError } from '../errors/invalid-input.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ClientId, newId } from '../lib/ids.ts';
-import { ClientNotFoundError, type OperationProblem, OperationsRefusedError } from './errors.ts';
+import { type OperationProblem, OperationsRefusedError } from './errors.ts';
+import { lockManagedClient } from './managed.ts';
 import { type CheckDocument, operationHash } from './operation.ts';
 
 /** The bus topic on which is told that a client published. The payload is the client's id. */
@@ -42,13 +43,14 @@ export async function publishOperations(
     readonly clock: Clock;
     readonly checkDocument: CheckDocument;
   },
+  viewer: Viewer,
   clientId: ClientId,
   entries: readonly ManifestEntry[],
 ): Promise<{ readonly version: number; readonly operations: readonly ClientOperationRow[] }> {
   const operations = await checkedOperations(deps.checkDocument, entries);
   const createdAt = deps.clock.nowMs();
   const version = await deps.db.transaction().execute(async (tx) => {
-    if ((await lockClient(tx, clientId)) === undefined) throw new ClientNotFoundError();
+    await lockManagedClient(tx, viewer, clientId);
     const manifest = { id: newId('manifest', createdAt), clientId, operations, createdAt };
     const next = await insertManifest(tx, manifest);
     await deleteOldManifests(tx, clientId, VERSIONS_KEPT);

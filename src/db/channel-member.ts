@@ -50,28 +50,38 @@ export async function lockChannel(tx: Transaction<Database>, channelId: ChannelI
   return result.rows.length === 1;
 }
 
-/** Locks the channels that the user owns, in the order of their ids, and returns those that nobody else could look after. */
-export async function lockChannelsOfLastOwner(
+/** Locks the channels that the user owns, in the order of their ids, and names them. */
+export async function lockOwnedChannels(
   tx: Transaction<Database>,
   userId: UserId,
 ): Promise<readonly ChannelId[]> {
-  const locked = await sql<{ id: string }>`
+  const result = await sql<{ id: string }>`
     /* lockOwnedChannels */
     select channel.id from channel join channel_member on channel_member.channel_id = channel.id
     where channel_member.user_id = ${uuidFromId(userId)} and channel_member.role = 'OWNER'
     order by channel.id for no key update of channel
   `.execute(tx);
-  // A statement of its own: it sees what those have done for whom the lock waited.
-  const result = await sql<{ channel_id: string }>`
-    /* selectChannelsOfLastOwner */
-    select channel_id from channel_member as mine
-    where channel_id = any(${locked.rows.map(({ id }) => id)}::uuid[]) and user_id = ${uuidFromId(userId)} and role = 'OWNER'
+  return result.rows.map(({ id }) => idFromUuid('channel', id));
+}
+
+/**
+ * Whether one of these channels has no other owner than the user who could look after it. Needs their locks: it sees what those
+ * have done for whom the locks waited.
+ */
+export async function anyOwnedByNobodyElse(
+  tx: Transaction<Database>,
+  { channelIds, userId }: { readonly channelIds: readonly ChannelId[]; readonly userId: UserId },
+): Promise<boolean> {
+  const result = await sql`
+    /* anyOwnedByNobodyElse */
+    select 1 from channel_member as mine
+    where channel_id = any(${channelIds.map(uuidFromId)}::uuid[]) and user_id = ${uuidFromId(userId)} and role = 'OWNER'
       and not exists (
         select from ${activeOwners} where owner.channel_id = mine.channel_id and owner.user_id <> mine.user_id
       )
-    order by channel_id
+    limit 1
   `.execute(tx);
-  return result.rows.map((row) => idFromUuid('channel', row.channel_id));
+  return result.rows.length > 0;
 }
 
 /** What the user is in the channel, or undefined. */
@@ -155,7 +165,7 @@ export async function deleteChannelMember(
   `.execute(tx);
 }
 
-/** Takes somebody out of every channel. Needs the locks of those they own. @see lockChannelsOfLastOwner */
+/** Takes somebody out of every channel. Needs the locks of those they own. @see lockOwnedChannels */
 export async function deleteMembershipsOf(tx: Transaction<Database>, userId: UserId): Promise<void> {
   await sql`
     /* deleteMembershipsOf */

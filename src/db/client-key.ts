@@ -1,6 +1,13 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { ClientScope } from '../auth/viewer.ts';
-import { type ChannelId, type ClientId, type ClientKeyId, idFromUuid, uuidFromId } from '../lib/ids.ts';
+import {
+  type ChannelId,
+  type ClientId,
+  type ClientKeyId,
+  idFromUuid,
+  type UserId,
+  uuidFromId,
+} from '../lib/ids.ts';
 import type { Database } from './connect.ts';
 
 /** A client's key, without what it opens things with. Times are milliseconds since the Unix epoch. */
@@ -129,18 +136,21 @@ export async function insertClientKey(
     readonly keyHash: Buffer;
     readonly prefix: string;
     readonly scopes: readonly ClientScope[];
+    /** Who has seen the secret; null: the holder of the installation's key. */
+    readonly createdBy: UserId | null;
     readonly createdAt: number;
     readonly expiresAt: number;
   },
   activeMax: number,
 ): Promise<boolean> {
   const client = uuidFromId(key.clientId);
+  const createdBy = key.createdBy === null ? null : uuidFromId(key.createdBy);
   const now = sql`to_timestamp(${key.createdAt}::float8 / 1000)`;
   const result = await sql`
     /* insertClientKey */
-    insert into client_key (id, client_id, key_hash, prefix, scopes, created_at, expires_at)
+    insert into client_key (id, client_id, key_hash, prefix, scopes, created_by, created_at, expires_at)
     select ${uuidFromId(key.id)}::uuid, ${client}::uuid, ${key.keyHash}::bytea, ${key.prefix}, ${[...key.scopes]}::text[],
-      ${now}, to_timestamp(${key.expiresAt}::float8 / 1000)
+      ${createdBy}::uuid, ${now}, to_timestamp(${key.expiresAt}::float8 / 1000)
     where (select count(*) from client_key
       where client_id = ${client} and revoked_at is null and expires_at > ${now}) < ${activeMax}
   `.execute(tx);
@@ -159,6 +169,22 @@ export async function revokeClientKey(
     where id = ${uuidFromId(id)}
   `.execute(db);
   return result.numAffectedRows === 1n;
+}
+
+/** Revokes the keys of a channel's clients that somebody made. Returns how many. */
+export async function revokeClientKeysMadeBy(
+  tx: Transaction<Database>,
+  request: { readonly channelId: ChannelId; readonly userId: UserId; readonly revokedAt: number },
+): Promise<number> {
+  const now = sql`to_timestamp(${request.revokedAt}::float8 / 1000)`;
+  const result = await sql`
+    /* revokeClientKeysMadeBy */
+    update client_key set revoked_at = ${now} from client
+    where client.id = client_key.client_id and client.channel_id = ${uuidFromId(request.channelId)}
+      and client_key.created_by = ${uuidFromId(request.userId)} and client_key.revoked_at is null
+      and client_key.expires_at > ${now}
+  `.execute(tx);
+  return Number(result.numAffectedRows ?? 0n);
 }
 
 /** The key with this hash, if it opens something at `nowMs`. Notes its use, at most once a minute. */

@@ -167,6 +167,7 @@ export interface ClientDeprecationUsage {
 export interface ClientKey {
   client_id: string;
   created_at: Timestamp;
+  created_by: string | null;
   expires_at: Timestamp;
   id: string;
   key_hash: Buffer;

@@ -199,9 +199,11 @@ export function mutationAccountDelete(
     InvalidCredentialsError | RateLimitedError | LastOwnerError | LastAdminError
   >(async () => {
     onceARequest(ctx);
-    await deleteAccount(ctx.services, holderOf(ctx), { password: input.password ?? null });
+    const secretsEnded = await deleteAccount(ctx.services, holderOf(ctx), {
+      password: input.password ?? null,
+    });
     dropSessionCookie(ctx);
-    return DONE;
+    return { ...DONE, secretsEnded };
   }, [InvalidCredentialsError, RateLimitedError, LastOwnerError, LastAdminError]);
 }
 

@@ -81,9 +81,8 @@ export function clientCreate(
     const channelId = parseId('channel', input.channelId);
     const allowed = channelId !== undefined && mayInChannel(viewer, channelId, 'CLIENTS_MANAGE');
     if (!allowed || (await loaders.channels.load(channelId)) === null) throw new ChannelNotFoundError();
-    const by = viewer.kind === 'USER' ? viewer.userId : null;
     const settings = { ...settingsOf(input), name: input.name };
-    return { client: await createClient(services, { ...settings, channelId, by }) };
+    return { client: await createClient(services, viewer, { ...settings, channelId }) };
   }, [ChannelNotFoundError, InvalidInputError, ClientLimitError]);
 }
 
@@ -94,7 +93,7 @@ export function clientUpdate(
 ): Promise<ClientPayload | Refused<ClientNotFoundError | InvalidInputError>> {
   return orRefusal<ClientPayload, ClientNotFoundError | InvalidInputError>(async () => {
     const id = await managedClient(input.clientId, ctx);
-    return { client: await updateClient(ctx.services, id, settingsOf(input)) };
+    return { client: await updateClient(ctx.services, ctx.viewer, id, settingsOf(input)) };
   }, [ClientNotFoundError, InvalidInputError]);
 }
 
@@ -105,7 +104,7 @@ export function clientDelete(
 ): Promise<{ readonly deletedId: ClientId } | Refused<ClientNotFoundError>> {
   return orRefusal<{ readonly deletedId: ClientId }, ClientNotFoundError>(async () => {
     const id = await managedClient(input.clientId, ctx);
-    await deleteClient(ctx.services, id);
+    await deleteClient(ctx.services, ctx.viewer, id);
     return { deletedId: id };
   }, [ClientNotFoundError]);
 }
@@ -128,7 +127,7 @@ export function clientKeyCreate(
     ClientNotFoundError | InvalidInputError | ClientKeyLimitError
   >(async () => {
     const clientId = await managedClient(input.clientId, ctx);
-    const made = await createClientKey(ctx.services, { ...input, clientId });
+    const made = await createClientKey(ctx.services, ctx.viewer, { ...input, clientId });
     return { ...made, client: await reload(clientId, ctx) };
   }, [ClientNotFoundError, InvalidInputError, ClientKeyLimitError]);
 }
@@ -147,7 +146,7 @@ export function clientKeyRevoke(
     if (known === undefined || !mayInChannel(ctx.viewer, known.channelId, 'CLIENTS_MANAGE')) {
       throw new ClientKeyNotFoundError();
     }
-    const key = await revokeClientKey(ctx.services, known.id);
+    const key = await revokeClientKey(ctx.services, ctx.viewer, known.id);
     return { key, client: await reload(key.clientId, ctx) };
   }, [ClientKeyNotFoundError]);
 }
@@ -162,7 +161,7 @@ export function clientOperationsPublish(
     ClientNotFoundError | InvalidInputError | OperationsRefusedError
   >(async () => {
     const id = await managedClient(input.clientId, ctx);
-    const published = await publishOperations(ctx.services, id, input.operations);
+    const published = await publishOperations(ctx.services, ctx.viewer, id, input.operations);
     return { ...published, client: await reload(id, ctx) };
   }, [ClientNotFoundError, InvalidInputError, OperationsRefusedError]);
 }

@@ -8,6 +8,7 @@ import {
   UserNotFoundError,
 } from '../auth/members/errors.ts';
 import { findTeamMember, type TeamMember } from '../auth/members/lists.ts';
+import type { SecretsEnded } from '../auth/members/owner-secrets.ts';
 import {
   assignOwner,
   leaveChannel,
@@ -27,6 +28,10 @@ import { orRefusal, type Refused } from './refusal.ts';
 /** A member of a team after a change. */
 export interface MemberPayload {
   readonly member: TeamMember;
+}
+/** What ended with somebody's being an owner. */
+export interface EndedPayload {
+  readonly secretsEnded: readonly SecretsEnded[];
 }
 /** Whom a change of a team concerns, as typed. */
 export interface TeamInput {
@@ -49,11 +54,11 @@ export function channelMemberRoleSet(
   _root: unknown,
   { input }: { readonly input: TeamInput & { readonly role: ChannelRole } },
   { viewer, services }: AppContext,
-): Promise<MemberPayload | Refused<RoleRefusal>> {
-  return orRefusal<MemberPayload, RoleRefusal>(async () => {
+): Promise<(MemberPayload & EndedPayload) | Refused<RoleRefusal>> {
+  return orRefusal<MemberPayload & EndedPayload, RoleRefusal>(async () => {
     const key = teamKey(input);
-    await setMemberRole(services, viewer, { ...key, role: input.role });
-    return { member: await findTeamMember(services, key) };
+    const secretsEnded = [await setMemberRole(services, viewer, { ...key, role: input.role })];
+    return { member: await findTeamMember(services, key), secretsEnded };
   }, ROLE_REFUSALS);
 }
 
@@ -61,23 +66,25 @@ export function channelMemberRemove(
   _root: unknown,
   { input }: { readonly input: TeamInput },
   { viewer, services }: AppContext,
-): Promise<TeamKey | Refused<RoleRefusal>> {
-  return orRefusal<TeamKey, RoleRefusal>(async () => {
+): Promise<(TeamKey & EndedPayload) | Refused<RoleRefusal>> {
+  return orRefusal<TeamKey & EndedPayload, RoleRefusal>(async () => {
     const key = teamKey(input);
-    await removeMember(services, viewer, key);
-    return key;
+    return { ...key, secretsEnded: [await removeMember(services, viewer, key)] };
   }, ROLE_REFUSALS);
+}
+
+interface LeavePayload extends EndedPayload {
+  readonly channelId: ChannelId;
 }
 
 export function channelLeave(
   _root: unknown,
   { input }: { readonly input: { readonly channelId: string } },
   { viewer, services }: AppContext,
-): Promise<{ readonly channelId: ChannelId } | Refused<RoleRefusal>> {
-  return orRefusal<{ readonly channelId: ChannelId }, RoleRefusal>(async () => {
+): Promise<LeavePayload | Refused<RoleRefusal>> {
+  return orRefusal<LeavePayload, RoleRefusal>(async () => {
     const channelId = parsedChannelId(input.channelId);
-    await leaveChannel(services, viewer, channelId);
-    return { channelId };
+    return { channelId, secretsEnded: [await leaveChannel(services, viewer, channelId)] };
   }, ROLE_REFUSALS);
 }
 
@@ -85,11 +92,11 @@ export function channelOwnershipTransfer(
   _root: unknown,
   { input }: { readonly input: TeamInput },
   { viewer, services }: AppContext,
-): Promise<MemberPayload | Refused<RoleRefusal>> {
-  return orRefusal<MemberPayload, RoleRefusal>(async () => {
+): Promise<(MemberPayload & EndedPayload) | Refused<RoleRefusal>> {
+  return orRefusal<MemberPayload & EndedPayload, RoleRefusal>(async () => {
     const key = teamKey(input);
-    await transferOwnership(services, viewer, key);
-    return { member: await findTeamMember(services, key) };
+    const secretsEnded = [await transferOwnership(services, viewer, key)];
+    return { member: await findTeamMember(services, key), secretsEnded };
   }, ROLE_REFUSALS);
 }
 
@@ -116,6 +123,16 @@ export function channelOwnerAssign(
     await assignOwner(services, viewer, { channelId, userId });
     return { member: await findTeamMember(services, { channelId, userId }) };
   }, ASSIGN_REFUSALS);
+}
+
+/** Whether the channel's overlay has another URL since. */
+export function overlayUrlChanged({ secretsEnded }: EndedPayload): boolean {
+  return secretsEnded.some(({ overlayKeyReplacedOf }) => overlayKeyReplacedOf !== null);
+}
+
+/** How many keys of clients opened nothing any more. */
+export function clientKeysRevoked({ secretsEnded }: EndedPayload): number {
+  return secretsEnded.reduce((sum, ended) => sum + ended.clientKeysRevoked, 0);
 }
 
 /** @throws ChannelNotFoundError, TeamMemberNotFoundError when a text is no id */

@@ -5,6 +5,7 @@ import {
   UserNotFoundError,
 } from '../auth/members/errors.ts';
 import { findUserAccount, type UserAccount } from '../auth/members/lists.ts';
+import type { SecretsEnded } from '../auth/members/owner-secrets.ts';
 import { type PlatformDeps, setPlatformRole, setUserDisabled } from '../auth/members/platform.ts';
 import { endSignIns } from '../auth/sign-ins.ts';
 import type { PlatformRole } from '../auth/viewer.ts';
@@ -15,6 +16,8 @@ import { orRefusal, type Refused } from './refusal.ts';
 
 interface UserPayload {
   readonly user: UserAccount;
+  /** For the audit log. */
+  readonly secretsEnded: readonly SecretsEnded[];
 }
 interface UserInput {
   readonly input: { readonly userId: string };
@@ -34,9 +37,10 @@ export function userRoleSet(
   { input }: { readonly input: { readonly userId: string; readonly role: PlatformRole } },
   { viewer, services }: AppContext,
 ): Promise<UserPayload | Refused<AdminRefusal>> {
-  return changed(input.userId, services, (deps, userId) =>
-    setPlatformRole(deps, viewer, { userId, role: input.role }),
-  );
+  return changed(input.userId, services, async (deps, userId) => {
+    await setPlatformRole(deps, viewer, { userId, role: input.role });
+    return [];
+  });
 }
 
 export function userDisable(
@@ -62,14 +66,13 @@ export function userEnable(
 function changed(
   text: string,
   services: AppContext['services'],
-  change: (deps: PlatformDeps, userId: UserId) => Promise<void>,
+  change: (deps: PlatformDeps, userId: UserId) => Promise<readonly SecretsEnded[]>,
 ): Promise<UserPayload | Refused<AdminRefusal>> {
   return orRefusal<UserPayload, AdminRefusal>(async () => {
     const userId = parseId('user', text);
     if (userId === undefined) throw new UserNotFoundError();
-    const { db, bus, clock } = services;
     const endAll = (id: UserId) => endSignIns(services, id, { except: null });
-    await change({ db, bus, clock, endSignIns: endAll }, userId);
-    return { user: await findUserAccount(services, userId) };
+    const secretsEnded = await change({ ...services, endSignIns: endAll }, userId);
+    return { user: await findUserAccount(services, userId), secretsEnded };
   }, REFUSALS);
 }

@@ -6,7 +6,10 @@ import {
   channelMemberRoleSet,
   channelOwnerAssign,
   channelOwnershipTransfer,
+  clientKeysRevoked,
+  type EndedPayload,
   type MemberPayload,
+  overlayUrlChanged,
 } from '../resolvers/team-mutation.ts';
 import { builder } from './builder.ts';
 import {
@@ -24,6 +27,23 @@ import { ChannelRoleEnum } from './role-enums.ts';
 import { OWNERS, platform, USER, withStepUp } from './scopes.ts';
 import { TeamMember } from './team.ts';
 import { resultTypename } from './user-error.ts';
+
+/** What ended with somebody's being an owner: what they knew still opened the channel. */
+const SecretsEndedInterface = builder.interfaceRef<EndedPayload>('SecretsEnded').implement({
+  description: 'What opens the channel no more, because somebody who is no owner any longer knew it.',
+  authScopes: USER,
+  fields: (t) => ({
+    overlayUrlChanged: t.boolean({
+      description:
+        'Whether `Channel.overlayUrl` is another one, to be put into OBS again: pages with the old one are cut off within 5 s.',
+      resolve: overlayUrlChanged,
+    }),
+    clientKeysRevoked: t.int({
+      description: 'How many keys of clients were revoked: those that the former owner had made.',
+      resolve: clientKeysRevoked,
+    }),
+  }),
+});
 
 const CHANNELS_ADMIN = platform('CHANNELS_ADMIN');
 const ROLE_REFUSALS = [
@@ -45,8 +65,9 @@ const ChannelMemberRoleSetInput = builder.inputType('ChannelMemberRoleSetInput',
   }),
 });
 const ChannelMemberRoleSetPayload = builder
-  .objectRef<MemberPayload>('ChannelMemberRoleSetPayload')
+  .objectRef<MemberPayload & EndedPayload>('ChannelMemberRoleSetPayload')
   .implement({
+    interfaces: [SecretsEndedInterface],
     description: 'The member has the role.',
     authScopes: OWNERS,
     fields: (t) => ({ member: t.expose('member', { type: TeamMember, description: 'The member.' }) }),
@@ -64,11 +85,14 @@ const ChannelMemberRemoveInput = builder.inputType('ChannelMemberRemoveInput', {
     userId: t.id({ required: true, description: 'A member of its team.' }),
   }),
 });
-const ChannelMemberRemovePayload = builder.objectRef<TeamKey>('ChannelMemberRemovePayload').implement({
-  description: 'The user is no member any more; what they had open of the channel is closed.',
-  authScopes: OWNERS,
-  fields: (t) => ({ userId: t.exposeID('userId', { description: 'Who was removed.' }) }),
-});
+const ChannelMemberRemovePayload = builder
+  .objectRef<TeamKey & EndedPayload>('ChannelMemberRemovePayload')
+  .implement({
+    interfaces: [SecretsEndedInterface],
+    description: 'The user is no member any more; what they had open of the channel is closed.',
+    authScopes: OWNERS,
+    fields: (t) => ({ userId: t.exposeID('userId', { description: 'Who was removed.' }) }),
+  });
 const ChannelMemberRemoveResult = builder.unionType('ChannelMemberRemoveResult', {
   description: 'What became of `channelMemberRemove`.',
   types: [ChannelMemberRemovePayload, ChannelNotFound, NotPermitted, TeamMemberNotFound, LastOwner],
@@ -80,8 +104,9 @@ const ChannelLeaveInput = builder.inputType('ChannelLeaveInput', {
   fields: (t) => ({ channelId: t.id({ required: true, description: "The channel's id." }) }),
 });
 const ChannelLeavePayload = builder
-  .objectRef<{ readonly channelId: ChannelId }>('ChannelLeavePayload')
+  .objectRef<EndedPayload & { readonly channelId: ChannelId }>('ChannelLeavePayload')
   .implement({
+    interfaces: [SecretsEndedInterface],
     description: 'You are no member any more.',
     authScopes: USER,
     fields: (t) => ({ channelId: t.exposeID('channelId', { description: 'The channel that was left.' }) }),
@@ -100,8 +125,9 @@ const ChannelOwnershipTransferInput = builder.inputType('ChannelOwnershipTransfe
   }),
 });
 const ChannelOwnershipTransferPayload = builder
-  .objectRef<MemberPayload>('ChannelOwnershipTransferPayload')
+  .objectRef<MemberPayload & EndedPayload>('ChannelOwnershipTransferPayload')
   .implement({
+    interfaces: [SecretsEndedInterface],
     description: 'The member owns the channel, and you are its moderator.',
     authScopes: USER,
     fields: (t) => ({ member: t.expose('member', { type: TeamMember, description: 'The new owner.' }) }),
@@ -152,7 +178,8 @@ builder.mutationFields((t) => ({
     type: ChannelMemberRoleSetResult,
     authScopes: withStepUp(OWNERS),
     args: { input: t.arg({ type: ChannelMemberRoleSetInput, required: true, description: 'Whose role.' }) },
-    description: 'Gives a member of the team another role. For owners. Nobody raises themselves.',
+    description:
+      'Gives a member of the team another role. For owners. Nobody raises themselves. What a former owner knew ends: the overlay URL, and the client keys they made.',
     resolve: channelMemberRoleSet,
   }),
   channelMemberRemove: t.field({

@@ -8,6 +8,7 @@ import { sealContext } from '../../privacy/context.ts';
 import { open, seal } from '../../privacy/envelope.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import { leaveEverything } from '../members/guards.ts';
+import type { SecretsEnded } from '../members/owner-secrets.ts';
 import type { IssuedSession } from '../sessions/session-store.ts';
 import { endSignIns } from '../sign-ins.ts';
 import { openAccounts } from './account.ts';
@@ -100,7 +101,8 @@ export async function confirmEmailChange(deps: AccountDeps, userId: UserId, toke
 }
 
 /**
- * Deletes the account: its key is destroyed, and with it all that named its holder. What they did stays, and is nobody's.
+ * Deletes the account: its key is destroyed, and with it all that named its holder. What they did stays, and is nobody's. What
+ * they opened channels with as their owner ends.
  * @throws InvalidCredentialsError when the password is not theirs
  * @throws LastOwnerError, LastAdminError when somebody must stay
  */
@@ -108,17 +110,19 @@ export async function deleteAccount(
   deps: AccountDeps,
   holder: Holder,
   request: { readonly password: string | null },
-): Promise<void> {
+): Promise<readonly SecretsEnded[]> {
   await requirePassword(deps, holder, request.password);
   const { userId } = holder;
-  await deps.db.transaction().execute(async (tx) => {
-    await leaveEverything(tx, userId);
+  const ended = await deps.db.transaction().execute(async (tx) => {
+    const secrets = await leaveEverything(deps, tx, userId);
     await deleteOneTimeTokensOf(tx, userId);
     await eraseAccount(tx, { id: userId, nowMs: deps.clock.nowMs() });
     await deleteSubjectKeys(tx, [userId]);
+    return secrets;
   });
   await endSignIns(deps, userId, { except: null });
-  await notifyAccessChanged(deps.bus, userId);
+  await notifyAccessChanged(deps.bus, ended.length === 0 ? userId : null);
+  return ended;
 }
 
 /** The account, when the password is its own; who has none is known by their fresh factor alone. @throws InvalidCredentialsError, RateLimitedError */

@@ -1,9 +1,10 @@
 import type { Transaction } from 'kysely';
 import {
+  anyOwnedByNobodyElse,
   countOwnedChannels,
   deleteMembershipsOf,
   lockChannel,
-  lockChannelsOfLastOwner,
+  lockOwnedChannels,
   selectChannelMember,
 } from '../../db/channel-member.ts';
 import type { Database } from '../../db/connect.ts';
@@ -14,6 +15,7 @@ import type { ChannelId, UserId } from '../../lib/ids.ts';
 import { type ChannelPermission, mayInChannel } from '../permissions.ts';
 import type { Viewer } from '../viewer.ts';
 import { LastAdminError, LastOwnerError, TooManyChannelsError, UserNotFoundError } from './errors.ts';
+import { endSecretsOf, type OwnerSecretsDeps, type SecretsEnded } from './owner-secrets.ts';
 
 // What is locked, in this order everywhere, so that no two changes wait for each other: administrators, then one user, then
 // channels by id.
@@ -32,24 +34,41 @@ export async function requireNotLastAdmin(tx: Transaction<Database>, userId: Use
 }
 
 /**
- * Refuses when a channel would be without an owner who can sign in once the user is gone. Locks the user and the channels
- * they own until the transaction ends, so that no other owner goes meanwhile.
- * @throws LastOwnerError
- */
-export async function requireNotLastOwner(tx: Transaction<Database>, userId: UserId): Promise<void> {
-  await lockUser(tx, userId);
-  if ((await lockChannelsOfLastOwner(tx, userId)).length > 0) throw new LastOwnerError();
-}
-
-/**
- * Takes an account that goes out of every channel, or refuses because somebody must stay. Call it before anything else in
- * the transaction.
+ * Takes an account that goes out of every channel, or refuses because somebody must stay. Locks the user and the channels they
+ * own until the transaction ends, so that no other owner goes meanwhile. Call it before anything else in the transaction. What
+ * they opened the channels with ends: to be told to everybody after the commit.
  * @throws LastAdminError, LastOwnerError
  */
-export async function leaveEverything(tx: Transaction<Database>, userId: UserId): Promise<void> {
+export async function leaveEverything(
+  deps: OwnerSecretsDeps,
+  tx: Transaction<Database>,
+  userId: UserId,
+): Promise<readonly SecretsEnded[]> {
   await requireNotLastAdmin(tx, userId);
-  await requireNotLastOwner(tx, userId);
+  await lockUser(tx, userId);
+  const owned = await lockOwnedChannels(tx, userId);
+  if (await anyOwnedByNobodyElse(tx, { channelIds: owned, userId })) throw new LastOwnerError();
   await deleteMembershipsOf(tx, userId);
+  return endSecretsInAll(deps, tx, { channelIds: owned, userId });
+}
+
+/** Ends what somebody who is kept out opened their channels with. Needs the user's lock; call it before other channels are locked. */
+export async function endAllSecretsOf(
+  deps: OwnerSecretsDeps,
+  tx: Transaction<Database>,
+  userId: UserId,
+): Promise<readonly SecretsEnded[]> {
+  return endSecretsInAll(deps, tx, { channelIds: await lockOwnedChannels(tx, userId), userId });
+}
+
+async function endSecretsInAll(
+  deps: OwnerSecretsDeps,
+  tx: Transaction<Database>,
+  { channelIds, userId }: { readonly channelIds: readonly ChannelId[]; readonly userId: UserId },
+): Promise<readonly SecretsEnded[]> {
+  const ended: SecretsEnded[] = [];
+  for (const channelId of channelIds) ended.push(await endSecretsOf(deps, tx, { channelId, userId }));
+  return ended;
 }
 
 /**

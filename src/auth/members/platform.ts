@@ -4,15 +4,18 @@ import type { Database } from '../../db/connect.ts';
 import { updatePlatformRole, updateUserDisabled } from '../../db/user-standing.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { UserId } from '../../lib/ids.ts';
+import type { MasterKey } from '../../privacy/master-key.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import type { PlatformRole, Viewer } from '../viewer.ts';
 import { EmailUnverifiedError, OwnRoleError } from './errors.ts';
-import { lockAdminsFor, lockKnownUser, requireNotLastAdmin } from './guards.ts';
+import { endAllSecretsOf, lockAdminsFor, lockKnownUser, requireNotLastAdmin } from './guards.ts';
+import type { SecretsEnded } from './owner-secrets.ts';
 
 export interface PlatformDeps {
   readonly db: Kysely<Database>;
   readonly bus: EventBus;
   readonly clock: Clock;
+  readonly masterKey: MasterKey;
   /** Ends what the user is signed in with: sessions, tokens. */
   endSignIns(userId: UserId): Promise<void>;
 }
@@ -42,7 +45,7 @@ export async function setPlatformRole(
 }
 
 /**
- * Lets somebody in no more (and ends what they are signed in with), or again.
+ * Lets somebody in no more (and ends what they are signed in with, and what they opened channels with as their owner), or again.
  * For administrators, and never for themselves; so one of them always stays.
  * @throws NotPermittedError, OwnRoleError, UserNotFoundError, LastAdminError
  */
@@ -50,18 +53,21 @@ export async function setUserDisabled(
   deps: PlatformDeps,
   viewer: Viewer,
   request: { readonly userId: UserId; readonly disabled: boolean },
-): Promise<void> {
+): Promise<readonly SecretsEnded[]> {
   const { userId, disabled } = request;
-  const changed = await deps.db.transaction().execute(async (tx) => {
+  const ended = await deps.db.transaction().execute(async (tx) => {
     const admin = await lockAdminsFor(tx, viewer);
     if (admin.userId === userId) throw new OwnRoleError();
     const user = await lockKnownUser(tx, userId);
-    if (user.disabled === disabled) return false;
+    if (user.disabled === disabled) return null;
     if (disabled) await requireNotLastAdmin(tx, userId);
     await updateUserDisabled(tx, { id: userId, disabledAt: disabled ? deps.clock.nowMs() : null });
-    return true;
+    return disabled ? endAllSecretsOf(deps, tx, userId) : [];
   });
-  if (changed) await cutOff(deps, userId);
+  if (ended === null) return [];
+  await cutOff(deps, userId);
+  if (ended.length > 0) await notifyAccessChanged(deps.bus, null);
+  return ended;
 }
 
 async function cutOff(deps: PlatformDeps, userId: UserId): Promise<void> {

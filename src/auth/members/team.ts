@@ -11,6 +11,7 @@ import type { Database } from '../../db/connect.ts';
 import { NotPermittedError } from '../../errors/not-permitted.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ChannelId, UserId } from '../../lib/ids.ts';
+import type { MasterKey } from '../../privacy/master-key.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import { CHANNEL_ROLES, type ChannelRole, type Viewer } from '../viewer.ts';
 import {
@@ -22,11 +23,13 @@ import {
   UserNotFoundError,
 } from './errors.ts';
 import { lockAdminsFor, lockChannelFor, lockKnownUser, requireRoomForChannel } from './guards.ts';
+import { endSecretsOf, NO_SECRETS, type SecretsEnded } from './owner-secrets.ts';
 
 export interface TeamDeps {
   readonly db: Kysely<Database>;
   readonly bus: EventBus;
   readonly clock: Clock;
+  readonly masterKey: MasterKey;
 }
 
 /** A member of a channel's team. */
@@ -41,7 +44,8 @@ export function isAbove(a: ChannelRole, b: ChannelRole): boolean {
 }
 
 /**
- * Gives a member another role. Nobody raises themselves, and the last owner stays one.
+ * Gives a member another role. Nobody raises themselves, and the last owner stays one. What somebody who is no owner any more
+ * opened the channel with ends.
  * @throws ChannelNotFoundError, NotPermittedError, TeamMemberNotFoundError, OwnRoleError, LastOwnerError,
  *   TooManyChannelsError, EmailUnverifiedError
  */
@@ -49,9 +53,9 @@ export async function setMemberRole(
   deps: TeamDeps,
   viewer: Viewer,
   request: TeamKey & { readonly role: ChannelRole },
-): Promise<ChannelMemberRow> {
+): Promise<SecretsEnded> {
   const { channelId, userId, role } = request;
-  const member = await deps.db.transaction().execute(async (tx) => {
+  const ended = await deps.db.transaction().execute(async (tx) => {
     const user = await lockMember(tx, viewer, request);
     await lockChannelFor(tx, viewer, { channelId, permission: 'MEMBERS_MANAGE' });
     const current = await requireMember(tx, request);
@@ -63,42 +67,47 @@ export async function setMemberRole(
       if (!user.emailVerified) throw new EmailUnverifiedError();
       await requireRoomForChannel(tx, userId);
     }
-    const changed = { ...current, role };
-    await upsertChannelMember(tx, changed);
-    return changed;
+    await upsertChannelMember(tx, { ...current, role });
+    return current.role === 'OWNER' && role !== 'OWNER' ? endSecretsOf(deps, tx, request) : NO_SECRETS;
   });
-  await notifyAccessChanged(deps.bus, userId);
-  return member;
+  await tell(deps, userId, ended);
+  return ended;
 }
 
 /**
- * Takes a member out of the team.
+ * Takes a member out of the team. What an owner opened the channel with ends.
  * @throws ChannelNotFoundError, NotPermittedError, TeamMemberNotFoundError, LastOwnerError
  */
-export async function removeMember(deps: TeamDeps, viewer: Viewer, request: TeamKey): Promise<void> {
-  await deps.db.transaction().execute(async (tx) => {
+export async function removeMember(deps: TeamDeps, viewer: Viewer, request: TeamKey): Promise<SecretsEnded> {
+  const ended = await deps.db.transaction().execute(async (tx) => {
     await lockChannelFor(tx, viewer, { channelId: request.channelId, permission: 'MEMBERS_MANAGE' });
-    await removeLocked(tx, request);
+    return removeLocked(deps, tx, request);
   });
-  await notifyAccessChanged(deps.bus, request.userId);
+  await tell(deps, request.userId, ended);
+  return ended;
 }
 
 /**
- * Leaves the team, which every member may.
+ * Leaves the team, which every member may. What an owner opened the channel with ends.
  * @throws ChannelNotFoundError, NotPermittedError for who is no user, LastOwnerError
  */
-export async function leaveChannel(deps: TeamDeps, viewer: Viewer, channelId: ChannelId): Promise<void> {
+export async function leaveChannel(
+  deps: TeamDeps,
+  viewer: Viewer,
+  channelId: ChannelId,
+): Promise<SecretsEnded> {
   if (viewer.kind !== 'USER') throw new NotPermittedError();
   const { userId } = viewer;
-  await deps.db.transaction().execute(async (tx) => {
+  const ended = await deps.db.transaction().execute(async (tx) => {
     await lockChannelFor(tx, viewer, { channelId, permission: 'CHANNEL_VIEW' });
-    await removeLocked(tx, { channelId, userId });
+    return removeLocked(deps, tx, { channelId, userId });
   });
-  await notifyAccessChanged(deps.bus, userId);
+  await tell(deps, userId, ended);
+  return ended;
 }
 
 /**
- * Makes a member the owner and who asks a moderator, both or neither.
+ * Makes a member the owner and who asks a moderator, both or neither. What they opened the channel with as its owner ends.
  * @throws ChannelNotFoundError, NotPermittedError for who is not its owner (any more), OwnRoleError for who passes it to
  *   themselves, TeamMemberNotFoundError, EmailUnverifiedError, TooManyChannelsError
  */
@@ -106,25 +115,23 @@ export async function transferOwnership(
   deps: TeamDeps,
   viewer: Viewer,
   request: TeamKey,
-): Promise<ChannelMemberRow> {
+): Promise<SecretsEnded> {
   const { channelId, userId } = request;
   if (viewer.kind !== 'USER') throw new NotPermittedError();
   if (viewer.userId === userId) throw new OwnRoleError();
-  const member = await deps.db.transaction().execute(async (tx) => {
+  const ended = await deps.db.transaction().execute(async (tx) => {
     const user = await lockMember(tx, viewer, request);
     await lockChannelFor(tx, viewer, { channelId, permission: 'MEMBERS_MANAGE' });
     const self = await requireMember(tx, { channelId, userId: viewer.userId });
     const heir = await requireMember(tx, request);
     if (!user.emailVerified) throw new EmailUnverifiedError();
     if (heir.role !== 'OWNER') await requireRoomForChannel(tx, userId);
-    const owner: ChannelMemberRow = { ...heir, role: 'OWNER' };
-    await upsertChannelMember(tx, owner);
+    await upsertChannelMember(tx, { ...heir, role: 'OWNER' });
     await upsertChannelMember(tx, { ...self, role: 'MODERATOR' });
-    return owner;
+    return endSecretsOf(deps, tx, { channelId, userId: viewer.userId });
   });
-  await notifyAccessChanged(deps.bus, viewer.userId);
-  await notifyAccessChanged(deps.bus, userId);
-  return member;
+  await notifyAccessChanged(deps.bus, null);
+  return ended;
 }
 
 /**
@@ -132,13 +139,9 @@ export async function transferOwnership(
  * @throws NotPermittedError, OwnRoleError, UserNotFoundError, ChannelNotFoundError, ChannelHasOwnerError,
  *   EmailUnverifiedError, TooManyChannelsError
  */
-export async function assignOwner(
-  deps: TeamDeps,
-  viewer: Viewer,
-  request: TeamKey,
-): Promise<ChannelMemberRow> {
+export async function assignOwner(deps: TeamDeps, viewer: Viewer, request: TeamKey): Promise<void> {
   const { channelId, userId } = request;
-  const member = await deps.db.transaction().execute(async (tx) => {
+  await deps.db.transaction().execute(async (tx) => {
     const admin = await lockAdminsFor(tx, viewer);
     if (admin.userId === userId) throw new OwnRoleError();
     const user = await lockKnownUser(tx, userId);
@@ -147,12 +150,9 @@ export async function assignOwner(
     await lockChannelFor(tx, viewer, { channelId, permission: 'CHANNEL_VIEW' });
     if ((await countOwners(tx, channelId)).all > 0) throw new ChannelHasOwnerError();
     await requireRoomForChannel(tx, userId);
-    const owner: ChannelMemberRow = { channelId, userId, role: 'OWNER', since: deps.clock.nowMs() };
-    await upsertChannelMember(tx, owner);
-    return owner;
+    await upsertChannelMember(tx, { channelId, userId, role: 'OWNER', since: deps.clock.nowMs() });
   });
   await notifyAccessChanged(deps.bus, userId);
-  return member;
 }
 
 /** Locks the member's account, which is to be given something. Who is disabled or gone reads as no member. */
@@ -173,10 +173,16 @@ async function requireMember(tx: Transaction<Database>, key: TeamKey): Promise<C
   return member;
 }
 
-async function removeLocked(tx: Transaction<Database>, key: TeamKey): Promise<void> {
+async function removeLocked(deps: TeamDeps, tx: Transaction<Database>, key: TeamKey): Promise<SecretsEnded> {
   const member = await requireMember(tx, key);
   if (member.role === 'OWNER') await requireOtherOwner(tx, key);
   await deleteChannelMember(tx, key);
+  return member.role === 'OWNER' ? endSecretsOf(deps, tx, key) : NO_SECRETS;
+}
+
+/** Tells whose access has changed: anybody's who came with a key that ended. */
+function tell({ bus }: TeamDeps, userId: UserId, ended: SecretsEnded): Promise<void> {
+  return notifyAccessChanged(bus, ended === NO_SECRETS ? userId : null);
 }
 
 async function requireOtherOwner(tx: Transaction<Database>, key: TeamKey): Promise<void> {

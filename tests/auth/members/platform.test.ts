@@ -20,7 +20,8 @@ const setRole = (viewer: Viewer, userId: UserId, role: PlatformRole) =>
   refusal(setPlatformRole(team, viewer, { userId, role }));
 const disable = (viewer: Viewer, userId: UserId) =>
   refusal(setUserDisabled(team, viewer, { userId, disabled: true }));
-const leave = (userId: UserId) => refusal(team.db.transaction().execute((tx) => leaveEverything(tx, userId)));
+const leave = (userId: UserId) =>
+  refusal(team.db.transaction().execute((tx) => leaveEverything(team, tx, userId)));
 
 describe('a role on the installation', () => {
   it('[T-S3] is given by an administrator, and ends what the user is signed in with', async () => {
@@ -95,7 +96,7 @@ describe('the last administrator', () => {
       ids.map((id) =>
         refusal(
           team.db.transaction().execute(async (tx) => {
-            await leaveEverything(tx, id);
+            await leaveEverything(team, tx, id);
             await tx
               .updateTable('app_user')
               .set({ deleted_at: '2026-01-01' })

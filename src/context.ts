@@ -112,6 +112,8 @@ export interface AppContext {
   readonly cookies: Cookies | null;
   /** What may be done once in a request and was. */
   readonly spent: Set<string>;
+  /** Channels that staff look into by this request, each with the entry that says so, once it is written. */
+  readonly staffReads: Map<ChannelId, Promise<true>>;
   /** Named in errors and logs. */
   readonly requestId: string;
   /** Names the socket, or the request when there is none. */

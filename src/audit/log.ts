@@ -47,8 +47,8 @@ export interface AuditLog {
   record(note: AuditNote & AuditResult): Promise<void>;
   /** Counts a refusal of somebody unknown: of each action and reason one entry a minute is written. */
   countRefusal(refusal: { readonly action: string; readonly code: string }): void;
-  /** Adds an entry for staff who read personal data in somebody else's channel. Written behind the caller's back. */
-  recordPiiRead(read: PiiRead): void;
+  /** Adds an entry for staff who are about to read personal data in somebody else's channel. Throws when it cannot: then they must not. */
+  recordPiiRead(read: PiiRead): Promise<void>;
   /** Turns what dead processes left into entries. How many. */
   recover(): Promise<number>;
   /** Writes what was counted, now. */
@@ -128,7 +128,7 @@ class Log implements AuditLog {
     } else counted.count += 1;
   }
 
-  recordPiiRead({ viewer, channelId, requestId, address }: PiiRead): void {
+  async recordPiiRead({ viewer, channelId, requestId, address }: PiiRead): Promise<void> {
     const note = {
       channelId,
       action: 'personalDataRead',
@@ -137,7 +137,7 @@ class Log implements AuditLog {
       address,
       details: {},
     };
-    this.#behind(this.record({ ...actorOf(viewer, channelId), ...note, outcome: 'DONE', code: null }));
+    await this.record({ ...actorOf(viewer, channelId), ...note, outcome: 'DONE', code: null });
   }
 
   async recover(): Promise<number> {

@@ -11,6 +11,7 @@ import { findChannel, listChannels } from '../live/channels.ts';
 import { encodeTimeCursor } from '../live/page.ts';
 import { listStreams } from '../live/streams.ts';
 import { type Connection, connectionOf, type PageArguments, pageRequest } from './connection.ts';
+import { mayReadPersonal } from './redaction.ts';
 
 export async function queryChannel(
   _root: unknown,
@@ -78,11 +79,13 @@ export async function channelStreams(
   return connectionOf(page, request, (stream) => encodeTimeCursor({ at: stream.startedAt, id: stream.id }));
 }
 
-export function channelMembers(
+export async function channelMembers(
   channel: ChannelRow,
   args: { readonly handle: string },
   ctx: AppContext,
 ): Promise<readonly AudienceMember[]> {
+  // Whether somebody was there is told by their handle alone.
+  if (!(await mayReadPersonal(ctx, channel.id, 'PII_READ'))) return [];
   return findMembers(ctx.services, { channelId: channel.id, handle: args.handle });
 }
 

@@ -91,7 +91,9 @@ async function eventsOf(
   if (request.after !== null && after === undefined) throw badCursor();
   const { memberId: memberText, minimumCoins, includeReplays, ...filter } = args.filter ?? {};
   // What may not be read may not be guessed word by word either.
-  if (filter.text && !mayReadPersonal(ctx, scope.channelId, 'PII_READ')) throw new PersonalSearchError();
+  if (filter.text && !(await mayReadPersonal(ctx, scope.channelId, 'PII_READ'))) {
+    throw new PersonalSearchError();
+  }
   const memberId = memberText ? parseId('member', memberText) : scope.memberId;
   // An id that names nobody, or somebody else than the list is about, matches nothing.
   const nobody = memberText && (memberId === undefined || (scope.memberId ?? memberId) !== memberId);

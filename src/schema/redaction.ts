@@ -9,7 +9,7 @@ type Resolve<Parent, Value> = (parent: Parent, args: object, context: AppContext
 
 /**
  * What makes a field personal: who lacks the permission in the row's channel gets `instead` (an alias, null, nothing), in
- * queries and in every delivery of a subscription alike. The permission also stands in the field's extensions, for programs.
+ * queries and in every delivery of a subscription alike. Nothing is read for staff before it is noted that they look. The permission also stands in the field's extensions, for programs.
  */
 export function redacted<Parent extends RowOfChannel, Shown, Instead>(
   permission: 'PII_READ' | 'PII_SCREEN',
@@ -17,14 +17,15 @@ export function redacted<Parent extends RowOfChannel, Shown, Instead>(
   instead: Resolve<Parent, Instead>,
 ): {
   readonly extensions: { readonly personal: string };
-  readonly resolve: Resolve<Parent, Shown | Instead>;
+  readonly resolve: Resolve<Parent, Shown | Instead | Promise<Shown>>;
 } {
   return {
     extensions: { personal: permission },
-    resolve: (parent, args, context) =>
-      mayReadPersonal(context, channelOf(parent), permission)
-        ? shown(parent, args, context)
-        : instead(parent, args, context),
+    resolve: (parent, args, context) => {
+      const may = mayReadPersonal(context, channelOf(parent), permission);
+      if (may === false) return instead(parent, args, context);
+      return may === true ? shown(parent, args, context) : may.then(() => shown(parent, args, context));
+    },
   };
 }
 

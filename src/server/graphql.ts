@@ -71,6 +71,7 @@ export function createGraphqlServer(services: Services, options: GraphqlOptions)
       requestInfo: info,
       cookies,
       spent: new Set(),
+      staffReads: new Map(),
       requestId,
       connectionId,
       services,

@@ -120,7 +120,7 @@ function contextOf(viewer: Viewer): AppContext {
     },
   );
   const requestInfo = { address: null, userAgent: null, origin: null, transport: 'HTTP' };
-  const asked = { viewer, reader: viewer, services };
+  const asked = { viewer, reader: viewer, services, staffReads: new Map() };
   return { ...asked, requestInfo, cookies: null, requestId: 'walk', connectionId: 'walk' } as never;
 }
 
@@ -130,7 +130,7 @@ const UNHEARD = {
   finish: async () => undefined,
   record: async () => undefined,
   countRefusal: () => undefined,
-  recordPiiRead: () => undefined,
+  recordPiiRead: async () => undefined,
 };
 
 /** One line a field: its name, and what each role gets. */

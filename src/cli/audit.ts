@@ -13,7 +13,7 @@ export const auditCommand: Command = {
     'verify looks at every entry of the audit log and names the first that was changed, moved, added or is missing; exit code 1 then.\n' +
     'It prints the last entry and its hash: note them elsewhere, and --noted shows later whether the log was put back as a whole.\n' +
     'export prints every entry as a line of JSON.\n' +
-    'Works on DATABASE_URL, or on the embedded database while nothing else uses it.',
+    'Works on DATABASE_URL, or on the embedded database, also while `tallylight start` runs on it.',
   positionals: { min: 1, max: 1 },
   options: [
     {

@@ -8,7 +8,9 @@ import type { EventBus } from '../bus/port.ts';
 import { createRedisBus } from '../bus/redis-bus.ts';
 import type { Config } from '../config/config.ts';
 import { createDatabase, type Database } from '../db/connect.ts';
+import { DataFolderInUseError } from '../db/embedded/data-folder-lock.ts';
 import { startEmbeddedPostgres } from '../db/embedded/postgres.ts';
+import { findRunningPostgres } from '../db/embedded/running.ts';
 import { requireCurrentSchema } from '../db/migrate.ts';
 import { acquireProcessLock } from '../db/process-lock.ts';
 import { type ProcessName, takeProcessRole } from '../db/process-role.ts';
@@ -133,7 +135,8 @@ export async function connectFoundation(parts: Parts, request: FoundationRequest
 }
 
 /**
- * Does one thing on the configured database, or on the embedded one while nothing else uses it, and lets go of everything again.
+ * Does one thing on the configured database, or on the embedded one, and lets go of everything again. The embedded one may be in
+ * use by a running `tallylight start`, whose processes see what was changed as they would in a shared database.
  */
 export async function withFoundation<T>(
   { config, logger, clock }: Pick<FoundationRequest, 'config' | 'logger' | 'clock'>,
@@ -143,10 +146,28 @@ export async function withFoundation<T>(
   const parts = new Parts(logger);
   const request = { config, logger, clock, command, process: null };
   try {
-    const open = config.database.url === null ? openOwnFoundation : connectFoundation;
+    const open = config.database.url === null ? openEmbeddedFoundation : connectFoundation;
     return await work(await open(parts, request));
   } finally {
     await parts.stopAll();
+  }
+}
+
+/**
+ * The embedded database: our own server on it, or that of the Tallylight that works in the data folder.
+ * @throws DataFolderInUseError when that one's server takes no connections (yet)
+ * @throws SchemaOutdatedError when it is older than we are
+ */
+async function openEmbeddedFoundation(parts: Parts, request: FoundationRequest): Promise<Foundation> {
+  const { config } = request;
+  try {
+    return await openOwnFoundation(parts, request);
+  } catch (error) {
+    const connectionString =
+      error instanceof DataFolderInUseError ? await findRunningPostgres(config.dataDir) : undefined;
+    if (connectionString === undefined) throw error;
+    await requireCurrentSchema({ connectionString, directory: MIGRATIONS_DIRECTORY });
+    return connect(parts, request, { masterKey: await masterKeyOf(config), connectionString });
   }
 }
 

@@ -12,7 +12,7 @@ export const keysCommand: Command = {
     'Lets the next signing key sign access tokens, makes another next one, and keeps the old one published for 15 minutes,\n' +
     'until the last token it signed has expired. Nobody is signed out; running API processes follow within a minute.\n' +
     'Rotate at your own interval, and twice in a row when a private key may have leaked.\n' +
-    'Works on DATABASE_URL, or on the embedded database while nothing else uses it.',
+    'Works on DATABASE_URL, or on the embedded database, also while `tallylight start` runs on it.',
   positionals: { min: 1, max: 1 },
   options: [],
   choices: [],

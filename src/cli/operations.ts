@@ -41,7 +41,7 @@ export const operationsCommand: Command = {
   description:
     'publish registers what a client runs from now on, all of it or nothing. Without --url it asks the Tallylight on this machine.\n' +
     'check holds a schema against every operation that clients ran in the last 90 days, and fails when it breaks one. It works on\n' +
-    'DATABASE_URL, or on the embedded database while nothing else uses it.',
+    'DATABASE_URL, or on the embedded database, also while `tallylight start` runs on it.',
   positionals: { min: 1, max: 1 },
   options: [
     { name: 'client', placeholder: 'id', description: "The client's id, cli_….", defaultText: null },

@@ -11,7 +11,7 @@ export const setupCodeCommand: Command = {
   description:
     'Prints a fresh setup code, in place of an earlier one: whoever signs up with it becomes the administrator, once, within a\n' +
     'day. Refused once there is an administrator. `start` prints one by itself.\n' +
-    'Works on DATABASE_URL, or on the embedded database while nothing else uses it.',
+    'Works on DATABASE_URL, or on the embedded database, also while `tallylight start` runs on it.',
   positionals: { min: 0, max: 0 },
   options: [],
   choices: [],

@@ -1,27 +1,23 @@
-import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { UserError } from '../../errors/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { type Account, canWrite, chooseAccount } from './account.ts';
-import { findBinaries, type PostgresBinaries, SHARED_FOLDER } from './binaries.ts';
+import { findBinaries, type PostgresBinaries } from './binaries.ts';
 import { lockDataFolder, processExists } from './data-folder-lock.ts';
 import {
   EmbeddedPostgresError,
   initialiseCluster,
   type PostgresProcess,
   type PostgresSite,
-  readPostmasterPid,
+  readPostmaster,
   startPostgres,
 } from './process.ts';
+import { DATABASE_NAME, dataDirectories, embeddedUrl, isPostgresOn, passwordPath } from './running.ts';
 
-/** The database and its superuser have our name. */
-const NAME = 'tallylight';
-const PASSWORD_FILE = 'postgres.password';
 const LOG_FILE = 'postgres.log';
 /** A log longer than this at a start is set aside as `postgres.log.1`, in place of the one before. */
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
@@ -70,7 +66,7 @@ export async function startEmbeddedPostgres(options: {
     const password = await ensureCluster(site, dataDir, logger);
     await rotateLog(site.logPath);
     const server = await startOnFreePort(site);
-    const connectionString = `postgres://${NAME}:${password}@127.0.0.1:${server.port}/${NAME}`;
+    const connectionString = embeddedUrl({ password, port: server.port });
     await ensureDatabase(connectionString);
     logger.info({ port: server.port, dataDirectory, user: account?.name }, 'postgres.started');
     return handle({ server, connectionString, dataDirectory, logger, lock });
@@ -113,7 +109,7 @@ function handle(parts: {
 
 /** Chooses where the tables live: below the data folder, or (root only) where the PostgreSQL user can reach. */
 async function placeData(dataDir: string, account: Account, logger: Logger): Promise<string> {
-  const wanted = path.join(dataDir, 'postgres');
+  const { here: wanted, elsewhere } = dataDirectories(dataDir);
   if (account === null) return wanted;
   // Going through the folder is all the account may: names cannot be listed, and the files in it keep their own modes.
   await chmod(dataDir, 0o711);
@@ -122,8 +118,6 @@ async function placeData(dataDir: string, account: Account, logger: Logger): Pro
   await chown(probe, account.uid, account.gid);
   const reachable = await canWrite(account, probe);
   await rm(probe, { recursive: true });
-  const digest = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
-  const elsewhere = path.join(SHARED_FOLDER, `data-${digest}`, 'postgres');
   const [here, there] = [await readVersion(wanted), await readVersion(elsewhere)];
   // Where the tables are is where they stay: a folder opened or closed since must not look like an empty database.
   if (reachable && (here !== undefined || there === undefined)) return wanted;
@@ -139,8 +133,9 @@ async function placeData(dataDir: string, account: Account, logger: Logger): Pro
 
 /** Stops the server that a killed Tallylight left on our directory. The caller holds the data folder's lock. */
 async function stopOrphan(site: PostgresSite, logger: Logger): Promise<void> {
-  const pid = await readPostmasterPid(site.dataDirectory);
-  if (pid === undefined) return;
+  const server = await readPostmaster(site.dataDirectory);
+  if (server === undefined) return;
+  const { pid } = server;
   if (!(await isPostgresOn(pid, site.dataDirectory))) {
     // Nobody's, or by now another program's: PostgreSQL itself would refuse to start while that one lives.
     await rm(path.join(site.dataDirectory, 'postmaster.pid'), { force: true });
@@ -159,42 +154,27 @@ async function stopOrphan(site: PostgresSite, logger: Logger): Promise<void> {
   }
 }
 
-async function isPostgresOn(pid: number, dataDirectory: string): Promise<boolean> {
-  if (!processExists(pid)) return false;
-  try {
-    if (process.platform === 'linux') {
-      const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
-      return args.includes(dataDirectory);
-    }
-    if (process.platform === 'win32') return true; // there only postgres holds postmaster.pid of a folder we have locked
-    const { stdout } = await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)]);
-    return stdout.includes(dataDirectory);
-  } catch {
-    return false;
-  }
-}
-
 /** The superuser's password; makes the cluster first when there is none. */
 async function ensureCluster(site: PostgresSite, dataDir: string, logger: Logger): Promise<string> {
-  const passwordPath = path.join(dataDir, PASSWORD_FILE);
+  const passwordFile = passwordPath(dataDir);
   const version = await readVersion(site.dataDirectory);
   if (version === undefined) {
     logger.info({ dataDirectory: site.dataDirectory }, 'postgres.initialising');
-    return createCluster(site, passwordPath);
+    return createCluster(site, passwordFile);
   }
   if (version !== site.binaries.majorVersion) throw versionError(site, version);
   try {
-    return (await readFile(passwordPath, 'utf8')).trim();
+    return (await readFile(passwordFile, 'utf8')).trim();
   } catch (cause) {
     throw new EmbeddedPostgresError(
-      `The password file ${passwordPath} of the embedded database is gone or cannot be read: put it back, or choose another data folder.`,
+      `The password file ${passwordFile} of the embedded database is gone or cannot be read: put it back, or choose another data folder.`,
       { cause },
     );
   }
 }
 
 /** Made under another name and then renamed: a start that is killed half-way leaves nothing that looks finished. */
-async function createCluster(site: PostgresSite, passwordPath: string): Promise<string> {
+async function createCluster(site: PostgresSite, passwordFile: string): Promise<string> {
   const draft = { ...site, dataDirectory: `${site.dataDirectory}.new` };
   const draftPassword = `${site.dataDirectory}.password`;
   const password = randomBytes(24).toString('base64url');
@@ -207,12 +187,12 @@ async function createCluster(site: PostgresSite, passwordPath: string): Promise<
       await chown(draft.dataDirectory, site.account.uid, site.account.gid);
       await chown(draftPassword, site.account.uid, site.account.gid);
     }
-    await initialiseCluster(draft, { name: NAME, passwordPath: draftPassword });
+    await initialiseCluster(draft, { name: DATABASE_NAME, passwordPath: draftPassword });
   } finally {
     await rm(draftPassword, { force: true });
   }
-  await rm(passwordPath, { force: true });
-  await writeFile(passwordPath, `${password}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  await rm(passwordFile, { force: true });
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flag: 'wx', flush: true });
   await rename(draft.dataDirectory, site.dataDirectory);
   return password;
 }
@@ -263,9 +243,9 @@ async function ensureDatabase(connectionString: string): Promise<void> {
   await client.connect();
   try {
     const existing = await client.query('/* findDatabase */ select from pg_database where datname = $1', [
-      NAME,
+      DATABASE_NAME,
     ]);
-    if (existing.rowCount === 0) await client.query(`create database ${NAME}`);
+    if (existing.rowCount === 0) await client.query(`create database ${DATABASE_NAME}`);
   } finally {
     await client.end();
   }

@@ -113,10 +113,14 @@ export async function startPostgres(site: PostgresSite, port?: number): Promise<
   return { pid: child.pid, port: chosenPort, exited, stop: () => stopProcess(site, child, exited) };
 }
 
-/** The pid in `postmaster.pid`: of the server that runs on the directory, or of one that died; undefined: none. */
-export async function readPostmasterPid(dataDirectory: string): Promise<number | undefined> {
-  const pid = Number((await postmasterFile(dataDirectory))[0]);
-  return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+/** What `postmaster.pid` says of the server on the directory, or of one that died; undefined: nothing. */
+export async function readPostmaster(
+  dataDirectory: string,
+): Promise<{ readonly pid: number; readonly port: number; readonly isReady: boolean } | undefined> {
+  const lines = await postmasterFile(dataDirectory);
+  const pid = Number(lines[0]);
+  if (!Number.isInteger(pid) || pid <= 0) return undefined;
+  return { pid, port: Number(lines[3]), isReady: lines[7]?.trim() === 'ready' };
 }
 
 function spawnServer(site: PostgresSite, port: number, log: FileHandle): ChildProcess {
@@ -169,8 +173,8 @@ async function ready(site: PostgresSite, child: ChildProcess): Promise<string> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
   while (performance.now() < deadline) {
     if (child.exitCode !== null || child.signalCode !== null) return 'it ended';
-    const lines = await postmasterFile(site.dataDirectory);
-    if (Number(lines[0]) === child.pid && lines[7]?.trim() === 'ready') return READY;
+    const server = await readPostmaster(site.dataDirectory);
+    if (server?.pid === child.pid && server?.isReady) return READY;
     await sleep(READY_POLL_MS);
   }
   return `not ready after ${READY_TIMEOUT_MS / 1000} s`;

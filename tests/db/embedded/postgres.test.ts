@@ -13,7 +13,7 @@ import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../../src/db/embedded/postgres.ts';
-import { EmbeddedPostgresError, readPostmasterPid } from '../../../src/db/embedded/process.ts';
+import { EmbeddedPostgresError, readPostmaster } from '../../../src/db/embedded/process.ts';
 import { createLogger } from '../../../src/lib/logger.ts';
 import { waitFor } from '../../support/wait.ts';
 
@@ -66,7 +66,7 @@ async function query(url: string, text: string): Promise<unknown[]> {
   }
 }
 
-const postmasterPid = () => readPostmasterPid(path.join(dataDir, 'postgres'));
+const postmasterPid = async () => (await readPostmaster(path.join(dataDir, 'postgres')))?.pid;
 
 /** A process of its own that starts PostgreSQL and then does nothing, whatever terminal signal it gets. */
 class Holder {

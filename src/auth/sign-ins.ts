@@ -10,13 +10,14 @@ export interface SignInDeps {
 
 /**
  * Ends the user's sign-ins, all or all but one, and the tokens of their programs: what was let in under what held before. Sessions
- * first: whoever makes tokens looks afterwards whether the session still stands.
+ * first: whoever makes tokens looks afterwards whether the session still stands. Returns how many sessions there were.
  */
 export async function endSignIns(
   { sessions, tokens }: SignInDeps,
   userId: UserId,
   options: { readonly except: SignInId | null },
-): Promise<void> {
-  await sessions.revokeAll(userId, options);
+): Promise<number> {
+  const ended = await sessions.revokeAll(userId, options);
   await tokens.revokeAll(userId);
+  return ended;
 }

@@ -57,8 +57,11 @@ export async function sessionRevokeOthers(
   const { userId, credential } = signedInBySession(context);
   const { sessions, tokens } = context.services;
   const except = parseId('signIn', credential.id) ?? null;
-  if (input.withTokens === true) await tokens.revokeAll(userId);
-  return { revokedCount: await sessions.revokeAll(userId, { except }) };
+  const revokedCount =
+    input.withTokens === true
+      ? await endSignIns({ sessions, tokens }, userId, { except })
+      : await sessions.revokeAll(userId, { except });
+  return { revokedCount };
 }
 
 /** Ends what the user came with, whatever it is, and takes the cookie away. */

@@ -17,7 +17,7 @@ export interface PlatformDeps {
   readonly clock: Clock;
   readonly masterKey: MasterKey;
   /** Ends what the user is signed in with: sessions, tokens. */
-  endSignIns(userId: UserId): Promise<void>;
+  endSignIns(userId: UserId): Promise<unknown>;
 }
 
 /**

@@ -108,7 +108,7 @@ export interface AppContext {
   reader: Reader;
   /** Not `request`: by that name Yoga has the request itself, and tells subscriptions by it. */
   readonly requestInfo: RequestInfo;
-  /** Null over WebSocket and once an answer has begun: nothing can be set there. */
+  /** Null over WebSocket, and for who came with a key or a token: nothing is set there. */
   readonly cookies: Cookies | null;
   /** What may be done once in a request and was. */
   readonly spent: Set<string>;

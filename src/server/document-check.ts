@@ -30,6 +30,8 @@ export function createDocumentCheck(schema: GraphQLSchema): CheckDocument {
   };
   const enveloped = envelop({ plugins: [engine as never, ...(documentLimits() as never[])] });
   return (text) => {
+    // The grammar lets it into comments, and no text in the database may hold it.
+    if (text.includes('\0')) return bad(['The document has a NUL character.']);
     const { parse: parseText, validate: validateDocument } = enveloped({});
     try {
       const document: DocumentNode = parseText(text);

@@ -207,14 +207,15 @@ async function serveGraphql(deps: RouterDeps, exchange: Exchange): Promise<void>
     requestId,
     connectionId: requestId,
     info: requestInfoOf(request, 'HTTP', deps.clientAddress),
-    cookies: cookiesOf(request, response),
+    // Who comes with a key or a token is no browser that signs in: a client's page must not put another session into one.
+    cookies: request.headers.authorization === undefined ? cookiesOf(request, response) : null,
     pledge,
     whenGone,
     setHeader: (name, value) => void (response.headersSent || response.setHeader(name, value)),
   });
 }
 
-/** Lets pages of the allowed origins, and no others, read our answers: with cookies, since they are ours or trusted. */
+/** Lets pages of the allowed origins, and no others, read our answers: with cookies, where they are ours or trusted. A client has a key. */
 function allowCrossOrigin(
   deps: RouterDeps,
   request: IncomingMessage,
@@ -225,7 +226,7 @@ function allowCrossOrigin(
   const { origin } = request.headers;
   if (origin === undefined || !(ofClient || deps.allowedOrigins.has(origin))) return;
   response.setHeader('access-control-allow-origin', origin);
-  response.setHeader('access-control-allow-credentials', 'true');
+  if (!ofClient) response.setHeader('access-control-allow-credentials', 'true');
   response.setHeader('access-control-expose-headers', EXPOSED_HEADERS);
   if (request.method !== 'OPTIONS') return;
   response.setHeader('access-control-allow-methods', 'POST');

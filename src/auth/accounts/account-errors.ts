@@ -30,12 +30,12 @@ export class EmailTakenError extends UserError {
   }
 }
 
-/** Signing in sets a cookie, which only an answer by HTTP can. */
+/** Signing in sets a cookie: by HTTP, and for nobody who comes with a key. */
 export class CookieNeededError extends UserError {
   override readonly name = 'CookieNeededError';
   readonly code = 'COOKIE_NEEDED';
 
   constructor() {
-    super('Sign in by HTTP: a WebSocket cannot set a cookie.');
+    super('Sign in by HTTP and without an Authorization header: nothing else can set a cookie.');
   }
 }

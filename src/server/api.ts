@@ -32,7 +32,7 @@ import { createDocumentCheck } from './document-check.ts';
 import type { FreeForm } from './document-choice.ts';
 import { loadErrorPage } from './error-page.ts';
 import { loadFirstParty } from './first-party-operations.ts';
-import { createGraphqlServer, GRAPHQL_PATH } from './graphql.ts';
+import { createGraphqlServer, GRAPHQL_PATH, type GraphqlOptions } from './graphql.ts';
 import { createIdentity } from './identity.ts';
 import { startIdentitySweep } from './identity-sweep.ts';
 import {
@@ -49,6 +49,7 @@ import { createReadiness } from './readiness.ts';
 import { type RouterDeps, route } from './router.ts';
 import { createSecurityHeaders } from './security-headers.ts';
 import type { TlsOptions } from './tls.ts';
+import { warmUp } from './warm-up.ts';
 import { createSocketServer, type SocketServer } from './web-socket.ts';
 
 export interface ApiDeps {
@@ -133,7 +134,8 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     { session: options.session, publicUrl },
   );
   const { access } = identity;
-  const operations = new RegisteredOperations(deps, options.firstParty ?? (await loadFirstParty(options)));
+  const firstParty = options.firstParty ?? (await loadFirstParty(options));
+  const operations = new RegisteredOperations(deps, firstParty);
   await operations.start();
   const clientUsage = new ClientUsage({ ...deps, logger });
   const checkDocument = createDocumentCheck(schema);
@@ -159,7 +161,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   const authenticate = createAuthenticate({ access, deposits });
   const costRules = options.costRules ?? costRulesOf(COST_POINTS, COST_POINTS_PER_SECOND);
   const { get, introspection } = options.conformance ?? { get: false, introspection: development };
-  const graphql = createGraphqlServer(services, {
+  const graphqlOptions: GraphqlOptions = {
     schema,
     development,
     freeForm,
@@ -168,7 +170,9 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     costRules,
     deposits,
     deadlineMs: options.operationDeadlineMs ?? OPERATION_DEADLINE_MS,
-  });
+  };
+  const graphql = createGraphqlServer(services, graphqlOptions);
+  await warmUp(services, graphqlOptions, firstParty);
   const clientAddress = createClientAddress(options.trustedProxies ?? []);
   const places = new AddressPlaces(CONNECTIONS_PER_ADDRESS_MAX);
   const sockets = createSocketServer({
@@ -203,7 +207,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     readiness: createReadiness(services, state),
     state,
   };
-  server.on('request', (request, response) => void route(router, request, response));
+  listener.serve((request, response) => void route(router, request, response));
   acceptUpgrades(server, sockets, router);
   logger.info({ url }, 'api.started');
   return {

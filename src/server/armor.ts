@@ -6,6 +6,7 @@ import {
   DOCUMENT_DIRECTIVES_MAX,
   DOCUMENT_TOKENS_MAX,
 } from './limits.ts';
+import { limitsValidation } from './validation-limits.ts';
 
 /**
  * Reports what a rule found as a validation error. By default the rules throw out of `validate`, for which graphql-ws
@@ -36,5 +37,5 @@ export function documentLimits(): Plugin[] {
     blockFieldSuggestion: { enabled: false },
   }).protect();
   // Envelop plugins all: none of them looks at the context, which is all that the types differ in.
-  return plugins as unknown as Plugin[];
+  return [limitsValidation(), ...(plugins as unknown as Plugin[])];
 }

@@ -11,10 +11,8 @@ import {
 import { envelop } from 'graphql-yoga';
 import type { CheckDocument } from '../clients/operation.ts';
 import { documentLimits } from './armor.ts';
+import { DOCUMENT_PROBLEMS_MAX } from './limits.ts';
 import { introspects } from './operation-guard.ts';
-
-/** Enough to see what is wrong. */
-const PROBLEMS_MAX = 20;
 
 /**
  * Holds documents against the schema and the limits that a document sent in a request is held to; what it costs depends on
@@ -36,7 +34,8 @@ export function createDocumentCheck(schema: GraphQLSchema): CheckDocument {
     try {
       const document: DocumentNode = parseText(text);
       const problems = validateDocument(schema, document) as readonly GraphQLError[];
-      if (problems.length > 0) return bad(problems.slice(0, PROBLEMS_MAX).map(({ message }) => message));
+      if (problems.length > 0)
+        return bad(problems.slice(0, DOCUMENT_PROBLEMS_MAX).map(({ message }) => message));
       if (introspects(document)) return bad(['The document looks at the schema.']);
       const operations = document.definitions.filter(
         (each): each is OperationDefinitionNode => each.kind === Kind.OPERATION_DEFINITION,

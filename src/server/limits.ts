@@ -2,14 +2,18 @@
 
 /** A request's body, and a WebSocket frame. The longest document the token limit lets through is a fifth of it. */
 export const BODY_BYTES_MAX = 128 * 1024;
-/** Nesting of the JSON of a request. */
-export const JSON_DEPTH_MAX = 32;
+/** The JSON of a request: the largest manifest has 500 operations with two values each. Every value is looked at some five times. */
+export const JSON_SHAPE = { depthMax: 32, valuesMax: 4_000 } as const;
 /** Tokens of a document: the overlay's has 90, a query of every field of every event 400. */
 export const DOCUMENT_TOKENS_MAX = 1_000;
 /** Levels of fields: a member's events reached through a channel's streams is 13. */
 export const DOCUMENT_DEPTH_MAX = 15;
 export const DOCUMENT_ALIASES_MAX = 20;
 export const DOCUMENT_DIRECTIVES_MAX = 5;
+/** Fields of one name in a document: the overlay's has one of each. */
+export const DOCUMENT_REPEATS_MAX = 50;
+/** Mistakes of a document that are told; then its validation stops. */
+export const DOCUMENT_PROBLEMS_MAX = 20;
 /** Points of one operation: ten pages of 100 events with their actors. @see schema/connection.ts for what costs */
 export const OPERATION_COST_MAX = 2_000;
 

@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerOptions } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,6 +33,8 @@ export interface Listener {
   readonly server: Server;
   /** Where, without a slash at the end. */
   readonly url: string;
+  /** Answers what has come since we listen, and what comes from now on. To be called once. */
+  serve(answer: RequestListener): void;
   /** Takes no new connections, lets requests under way finish for up to 3 s, then cuts what is left. */
   stop(): Promise<void>;
 }
@@ -57,14 +59,29 @@ export async function startListener(
       ? { server: createServer(SERVER_OPTIONS), release: () => undefined }
       : await createSecureServer(options.tls, deps);
   server.maxConnections = CONNECTIONS_MAX;
+  const serve = holdRequests(server);
   await listen(server, options);
   return {
     server,
     url: listeningUrl(server, options),
+    serve,
     stop: async () => {
       release();
       await drain(server);
     },
+  };
+}
+
+/** A request that comes while we are getting ready waits for that: one that nobody listens to would never be answered. */
+function holdRequests(server: Server): Listener['serve'] {
+  const ready = Promise.withResolvers<RequestListener>();
+  const hold: RequestListener = (request, response) =>
+    void ready.promise.then((answer) => answer(request, response));
+  server.on('request', hold);
+  return (answer) => {
+    server.off('request', hold);
+    server.on('request', answer);
+    ready.resolve(answer);
   };
 }
 

@@ -5,6 +5,7 @@ import {
   GraphQLError,
   type GraphQLSchema,
   getOperationAST,
+  getVariableValues,
   Kind,
   type OperationDefinitionNode,
   visit,
@@ -64,6 +65,9 @@ const COSTS_PER_OPERATION = 16;
 /** Longer variables are not kept, in characters. */
 const KEPT_VARIABLES_MAX = 500;
 
+/** Enough to tell one. */
+const VARIABLE_ERRORS_MAX = 1;
+
 /** By operation, which is parsed once, and its variables: the cost depends on nothing else. */
 const costs = new WeakMap<OperationDefinitionNode, Map<string, number>>();
 
@@ -87,6 +91,7 @@ function remember(known: Map<string, number>, variables: string, cost: number): 
 
 /** @throws GraphQLError when the variables do not fit the operation */
 function computeCost(operation: OperationToRun, selected: OperationDefinitionNode): number {
+  requireFit(operation, selected);
   // The plugin takes the first operation of a document; ours is the selected one.
   const fragments = operation.document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
   const document: DocumentNode = { kind: Kind.DOCUMENT, definitions: [selected, ...fragments] };
@@ -96,6 +101,21 @@ function computeCost(operation: OperationToRun, selected: OperationDefinitionNod
     ctx: operation.contextValue,
   });
   return complexity;
+}
+
+/**
+ * The plugin reads the variables to their end and makes an error of each value that does not fit, with its suggestions: a body full of them
+ * held the process up for more than a second. This stops at the first few.
+ * @throws GraphQLError when the variables do not fit the operation
+ */
+function requireFit(
+  { schema, variableValues }: OperationToRun,
+  { variableDefinitions = [] }: OperationDefinitionNode,
+): void {
+  const { errors } = getVariableValues(schema, variableDefinitions, variableValues ?? {}, {
+    maxErrors: VARIABLE_ERRORS_MAX,
+  });
+  if (errors?.[0] !== undefined) throw errors[0];
 }
 
 const introspecting = new WeakMap<DocumentNode, boolean>();

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { z } from 'zod';
-import { nestsDeeperThan } from './json-depth.ts';
-import { JSON_DEPTH_MAX } from './limits.ts';
+import { brokenShape } from './json-shape.ts';
+import { JSON_SHAPE } from './limits.ts';
 
 const PARAMETERS = z.object({
   query: z.string().nullish(),
@@ -89,7 +89,9 @@ function readSearch(url: string): RequestParameters {
 }
 
 function parseJson(text: string): unknown {
-  if (nestsDeeperThan(text, JSON_DEPTH_MAX)) throw badRequest('The request is nested too deeply.');
+  const broken = brokenShape(text, JSON_SHAPE);
+  if (broken === 'depthMax') throw badRequest('The request is nested too deeply.');
+  if (broken === 'valuesMax') throw badRequest('The request has too many values.');
   try {
     return JSON.parse(text);
   } catch {

@@ -3,8 +3,8 @@ import type { WebSocket as ProtocolSocket } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import type { Logger } from '../lib/logger.ts';
 import { CLOSE_CODES, type CloseCode } from './close-codes.ts';
-import { nestsDeeperThan } from './json-depth.ts';
-import { JSON_DEPTH_MAX, SOCKET_BUFFER_BYTES_MAX, SOCKET_STALL_MS } from './limits.ts';
+import { brokenShape } from './json-shape.ts';
+import { JSON_SHAPE, SOCKET_BUFFER_BYTES_MAX, SOCKET_STALL_MS } from './limits.ts';
 import { createMessageRate } from './message-rate.ts';
 
 /** How long a peer may take to answer our close before the socket is cut, in milliseconds. */
@@ -76,7 +76,7 @@ export class Peer implements ProtocolSocket {
     if (!this.isOpen) return;
     if (!this.#mayReceive()) return this.closeWith(CLOSE_CODES.TOO_FAST);
     const text = String(data);
-    if (isBinary || nestsDeeperThan(text, JSON_DEPTH_MAX)) return this.closeWith(CLOSE_CODES.BAD_REQUEST);
+    if (isBinary || brokenShape(text, JSON_SHAPE) !== null) return this.closeWith(CLOSE_CODES.BAD_REQUEST);
     try {
       await handle(text);
     } catch (error) {

@@ -1,5 +1,19 @@
+import {
+  GraphQLError,
+  GraphQLList,
+  GraphQLObjectType,
+  GraphQLScalarType,
+  GraphQLSchema,
+  GraphQLString,
+  parse,
+} from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ANONYMOUS } from '../../src/auth/viewer.ts';
+import type { AppContext } from '../../src/context.ts';
+import { DOCUMENT_PROBLEMS_MAX, DOCUMENT_REPEATS_MAX, JSON_SHAPE } from '../../src/server/limits.ts';
+import { judgeOperation } from '../../src/server/operation-guard.ts';
 import { type ApiFixture, startApiFixture } from './api-fixture.ts';
+import { ATTACK_BODIES, ATTACK_DOCUMENTS, asSubscription, many } from './attack-documents.ts';
 import { openSocket } from './socket-client.ts';
 
 let fixture: ApiFixture;
@@ -11,50 +25,8 @@ beforeAll(async () => {
 });
 afterAll(() => fixture[Symbol.asyncDispose]());
 
-const many = (count: number, item: (index: number) => string) =>
-  Array.from({ length: count }, (_, index) => item(index)).join(' ');
-const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
-const CIRCLE = 'fragment a on Query { ...b } fragment b on Query { ...a }';
-const PAGE = 'query ($n: Int) { channels(first: $n) { edges { cursor } } }';
-
-/** Documents that no transport may run; the subscription variants come with them. */
-const DOCUMENTS: Readonly<Record<string, { readonly query: string; readonly variables?: object }>> = {
-  'aliases of __typename': { query: `{ ${many(100, (index) => `a${index}: __typename`)} }` },
-  'aliases of a field': { query: `{ ${many(100, (index) => `a${index}: channels { edges { cursor } }`)} }` },
-  'directives on a field': { query: `{ __typename ${'@include(if: true) '.repeat(10)} }` },
-  'directives that are unknown': { query: `{ __typename ${'@aa '.repeat(500)} }` },
-  'circular fragments': { query: `{ ...a } ${CIRCLE}` },
-  'fragments that unfold': {
-    query: `{ ...f0 } ${many(40, (index) => `fragment f${index} on Query { ...f${index + 1} ...f${index + 1} }`)} fragment f40 on Query { __typename }`,
-  },
-  'the schema': { query: '{ __schema { types { fields { type { fields { name } } } } } }' },
-  'a field almost right': { query: '{ chanels { edges { cursor } } }' },
-  'an enum value almost right': {
-    query: `{ channel(id: "${'x'}") { events(filter: { types: [GIFTT] }) { edges { cursor } } } }`,
-  },
-  'an enum variable almost right': {
-    query:
-      'query ($t: [EventType!]) { channel(id: "x") { events(filter: { types: $t }) { edges { cursor } } } }',
-    variables: { t: ['GIFTT'] },
-  },
-  'an input field almost right': {
-    query: 'query ($f: EventFilter) { channel(id: "x") { events(filter: $f) { edges { cursor } } } }',
-    variables: { f: { typess: [] } },
-  },
-  'a negative page': { query: '{ channels(first: -5) { edges { cursor } } }' },
-  'a negative page by variable': { query: PAGE, variables: { n: -5 } },
-  'a huge page by variable': { query: PAGE, variables: { n: 1_000_000 } },
-  'pages of pages': {
-    query:
-      'query ($n: Int) { channels(first: $n) { edges { node { streams(first: $n) { edges { cursor } } } } } }',
-    variables: { n: 100 },
-  },
-  'a document of tokens': { query: `{ ${'__typename '.repeat(10_000)}}` },
-  'a deep list': { query: `{ channel(id: ${nested(400)}) { id } }` },
-};
-
 describe('[T-D2] [T-I4] an attack', () => {
-  it.each(Object.entries(DOCUMENTS))(
+  it.each(Object.entries(ATTACK_DOCUMENTS))(
     'by %s fails by HTTP, event stream and WebSocket, and teaches nothing',
     async (_name, attack) => {
       const key = fixture.operatorKey;
@@ -64,43 +36,30 @@ describe('[T-D2] [T-I4] an attack', () => {
       using client = await openSocket(fixture.url, { key: asker });
       client.subscribe('1', attack.query, attack.variables);
       const frame = await Promise.race([client.next('error', '1'), client.next('next', '1')]);
-      const subscription = {
-        ...attack,
-        query: attack.query.replace(/^(query )?/, (start) =>
-          start === '' ? 'subscription ' : 'subscription ',
-        ),
-      };
+      const subscription = asSubscription(attack);
       const subscribed = await (
         await fixture.post(subscription, asker, { accept: 'text/event-stream' })
       ).text();
-      for (const text of [plain, stream, JSON.stringify(frame), subscribed]) {
+      client.subscribe('2', subscription.query, subscription.variables);
+      const subscribedFrame = await Promise.race([client.next('error', '2'), client.next('next', '2')]);
+      for (const text of [
+        plain,
+        stream,
+        JSON.stringify(frame),
+        subscribed,
+        JSON.stringify(subscribedFrame),
+      ]) {
         expect(text).toMatch(/"code":"[A-Z_]+"/);
         expect(text).not.toMatch(/Did you mean|"code":"INTERNAL"|stack|"edges"/);
       }
     },
   );
 
-  it.each([
-    ['a batch', '[{"query":"{ __typename }"},{"query":"{ __typename }"}]', 'application/json', 400],
-    ['a form', 'query=%7B__typename%7D', 'application/x-www-form-urlencoded', 415],
-    ['text', '{"query":"{ __typename }"}', 'text/plain', 415],
-    [
-      'deep variables',
-      `{"query":"{ __typename }","variables":{"a":${nested(50_000)}}}`,
-      'application/json',
-      400,
-    ],
-    [
-      'a huge body',
-      JSON.stringify({ query: '{ __typename }', variables: { a: 'x'.repeat(5_000_000) } }),
-      'application/json',
-      413,
-    ],
-  ])('by %s fails', async (_name, body, type, status) => {
+  it.each(Object.entries(ATTACK_BODIES))('by %s fails', async (_name, { text, mediaType, status }) => {
     const response = await fetch(`${fixture.url}/graphql`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${fixture.operatorKey}`, 'content-type': type },
-      body,
+      headers: { authorization: `Bearer ${fixture.operatorKey}`, 'content-type': mediaType },
+      body: text,
     });
     expect([response.status, await response.text()]).toEqual([status, expect.not.stringContaining('"data"')]);
   });
@@ -114,5 +73,66 @@ describe('[T-D2] [T-I4] an attack', () => {
       headers: { authorization: `Bearer ${fixture.operatorKey}` },
     });
     expect(response.status).toBe(405);
+  });
+});
+
+describe('[T-D2] what an attack costs is bounded:', () => {
+  const judge = (values: readonly string[]) => {
+    let read = 0;
+    const scalar = new GraphQLScalarType({
+      name: 'Picky',
+      parseValue: () => {
+        read += 1;
+        throw new GraphQLError('never right');
+      },
+    });
+    const small = new GraphQLSchema({
+      query: new GraphQLObjectType({
+        name: 'Query',
+        fields: { any: { type: GraphQLString, args: { of: { type: new GraphQLList(scalar) } } } },
+      }),
+    });
+    const verdict = judgeOperation(
+      {
+        schema: small,
+        document: parse('query ($of: [Picky]) { any(of: $of) }'),
+        variableValues: { of: values },
+        contextValue: { viewer: ANONYMOUS } as AppContext, // all that is looked at
+      },
+      { introspection: false },
+    );
+    return { kind: verdict.kind, read };
+  };
+
+  it('of variables that do not fit, the first few are read', () => {
+    const values = Array.from({ length: 4_000 }, () => 'x');
+    expect(judge(values)).toEqual({ kind: 'REFUSED', read: expect.any(Number) });
+    expect(judge(values).read).toBeLessThan(10);
+  });
+
+  it('a name is selected so often, and no oftener', async () => {
+    const select = (times: number) => fixture.ask(`{ ${many(times, () => '__typename')} }`);
+    expect((await select(DOCUMENT_REPEATS_MAX)).data).toEqual({ __typename: 'Query' });
+    expect((await select(DOCUMENT_REPEATS_MAX + 1)).errors).toMatchObject([
+      { message: `The document selects __typename 51 times, of 50 allowed.` },
+    ]);
+  });
+
+  it('of a document the first mistakes are told', async () => {
+    const { errors } = await fixture.ask(`{ ${many(900, (index) => `nothing${index}`)} }`);
+    expect(errors).toHaveLength(DOCUMENT_PROBLEMS_MAX + 1);
+    expect(errors.at(-1).message).toContain('Validation aborted');
+  });
+
+  it('JSON has so many values, and no more', async () => {
+    const body = (values: number) => ({
+      query: '{ __typename }',
+      variables: { a: Array.from({ length: values }, () => 0) },
+    });
+    expect((await fixture.post(body(JSON_SHAPE.valuesMax - 1))).status).toBe(200);
+    expect((await fixture.post(body(JSON_SHAPE.valuesMax + 1))).status).toBe(400);
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
+    client.subscribe('1', '{ __typename }', body(JSON_SHAPE.valuesMax + 1).variables);
+    expect(await client.closed).toEqual({ code: 4400, reason: 'Bad request' });
   });
 });

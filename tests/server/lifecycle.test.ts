@@ -1,10 +1,46 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../support/wait.ts';
 import { startApiFixture } from './api-fixture.ts';
 import { openSocket } from './socket-client.ts';
+
+describe('starting', () => {
+  it('answers also what came before everything was ready', async () => {
+    const { port, close } = await freePort();
+    await close();
+    const starting = startApiFixture({ port });
+    let asked = 0;
+    const statuses: Promise<number>[] = [];
+    const url = `http://127.0.0.1:${port}/healthz`;
+    // Until it listens we are refused; what comes from then on is answered, however early.
+    const poll = setInterval(() => {
+      asked += 1;
+      statuses.push(
+        fetch(url, { signal: AbortSignal.timeout(10_000) }).then(
+          ({ status }) => status,
+          (error: Error) => (error.name === 'TimeoutError' ? 0 : -1),
+        ),
+      );
+    }, 5);
+    await using _fixture = await starting;
+    clearInterval(poll);
+    expect(asked).toBeGreaterThan(10);
+    const answers = (await Promise.all(statuses)).filter((status) => status !== -1);
+    expect(answers.length).toBeGreaterThan(5);
+    expect(new Set(answers)).toEqual(new Set([200]));
+  });
+});
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  return { port, close: () => new Promise<void>((resolve) => server.close(() => resolve())) };
+}
 
 describe('stopping', () => {
   it('tells every socket to go elsewhere, finishes what is under way, and takes less than 3 s', async () => {

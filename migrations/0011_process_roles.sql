@@ -74,6 +74,8 @@ select relation, role, privileges from (values
   ('recovery_code',        'select, insert, update, delete',        '',                        ''),
   ('passkey_challenge',    'select, insert, update, delete',        '',                        ''),
   ('mfa_attempt',          'select, insert, update, delete',        '',                        ''),
+  ('external_identity',    'select, insert, update, delete',        '',                        ''),
+  ('external_memory',      'select, insert, update, delete',        '',                        ''),
   ('invitation',           'select, insert, update, delete',        '',                        ''),
   ('client',               'select, insert, update, delete',        '',                        ''),
   ('client_key',           'select, insert, update, delete',        '',                        ''),

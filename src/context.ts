@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { AuditLog } from './audit/log.ts';
 import type { Access } from './auth/access.ts';
+import type { ExternalProviders } from './auth/external/providers.ts';
 import type { PasswordHasher } from './auth/passwords/password-hasher.ts';
 import type { PasswordStrength } from './auth/passwords/password-strength.ts';
 import type { SessionStore } from './auth/sessions/session-store.ts';
@@ -46,6 +47,8 @@ export interface Services {
   readonly access: Access;
   readonly audit: AuditLog;
   readonly tokens: Tokens;
+  /** Who else may say who somebody is. */
+  readonly externalProviders: ExternalProviders;
   /** What may be run by id. */
   readonly operations: RegisteredOperations;
   readonly clientUsage: ClientUsage;
@@ -92,12 +95,12 @@ export interface RequestInfo {
 export interface Cookies {
   /** All that the request brought, by name. */
   read(name: string): string | null;
-  /** `value` null takes the cookie away. Always `__Host-`, HttpOnly, Secure, SameSite=Strict. */
+  /** `value` null takes the cookie away. Always `__Host-`, HttpOnly, Secure; SameSite by its name. */
   set(name: CookieName, value: string | null, maxAgeSeconds: number): void;
 }
 
 /** Our cookies. Browsers accept `__Host-` only with Secure, Path=/ and no Domain. */
-export const COOKIE_NAMES = ['__Host-tl_session', '__Host-tl_device'] as const;
+export const COOKIE_NAMES = ['__Host-tl_session', '__Host-tl_device', '__Host-tl_oidc'] as const;
 export type CookieName = (typeof COOKIE_NAMES)[number];
 
 /** What every resolver gets. */

@@ -28,6 +28,7 @@ import { startApi } from '../server/api.ts';
 import { costRulesOf } from '../server/cost-bucket.ts';
 import type { Terminal } from './command.ts';
 import { exposureWarning } from './exposure.ts';
+import { externalSettingsOf } from './external-identity.ts';
 import type { Foundation } from './foundation.ts';
 import type { Parts } from './parts.ts';
 import { redisTlsOf } from './redis-tls.ts';
@@ -196,6 +197,7 @@ export async function startApiServer(
           publicUrl,
           development,
           session: config.session,
+          external: externalSettingsOf(config),
           allowedOrigins,
           freeForm,
           metricsToken: metricsToken?.reveal() ?? null,

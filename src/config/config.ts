@@ -1,4 +1,5 @@
 import type { LogLevel } from '../lib/logger.ts';
+import type { OidcProviderConfig } from './oidc-providers.ts';
 import type { Secret } from './secret.ts';
 import type { VariableValues } from './variables.ts';
 
@@ -52,6 +53,20 @@ export interface Config {
     readonly store: 'lucia' | 'native';
     readonly idleMs: number;
     readonly absoluteMs: number;
+  };
+  readonly external: {
+    readonly oidc: readonly OidcProviderConfig[];
+    /** Null: not Clerk. */
+    readonly clerk: {
+      readonly issuer: string;
+      readonly secretKey: Secret;
+      readonly authorizedParties: readonly string[];
+      readonly jwtKey: Secret | null;
+      readonly webhookSecret: Secret | null;
+      readonly publishableKey: string | null;
+      readonly apiUrl: string;
+      readonly opensAccounts: boolean;
+    } | null;
   };
   readonly mail: {
     /** Null: written into a folder of the data folder. */
@@ -127,6 +142,7 @@ export function configOf(values: VariableValues): Config {
       idleMs: values.TALLYLIGHT_SESSION_IDLE_MINUTES * MINUTE_MS,
       absoluteMs: values.TALLYLIGHT_SESSION_MAX_MINUTES * MINUTE_MS,
     },
+    external: { oidc: values.TALLYLIGHT_OIDC_PROVIDERS, clerk: clerkOf(values) },
     mail: { smtpUrl: values.TALLYLIGHT_SMTP_URL, from: values.TALLYLIGHT_MAIL_FROM },
     tiktok: {
       provider: values.TIKTOK_PROVIDER,
@@ -154,6 +170,22 @@ export function configOf(values: VariableValues): Config {
     logLevel: values.TALLYLIGHT_LOG_LEVEL,
     development: values.TALLYLIGHT_DEVELOPMENT,
   });
+}
+
+/** All that Clerk needs, or nothing: the parser refuses the one without the other. */
+function clerkOf(values: VariableValues): Config['external']['clerk'] {
+  const { TALLYLIGHT_CLERK_ISSUER: issuer, TALLYLIGHT_CLERK_SECRET_KEY: secretKey } = values;
+  if (issuer === null || secretKey === null) return null;
+  return {
+    issuer,
+    secretKey,
+    authorizedParties: values.TALLYLIGHT_CLERK_AUTHORIZED_PARTIES,
+    jwtKey: values.TALLYLIGHT_CLERK_JWT_KEY,
+    webhookSecret: values.TALLYLIGHT_CLERK_WEBHOOK_SECRET,
+    publishableKey: values.TALLYLIGHT_CLERK_PUBLISHABLE_KEY,
+    apiUrl: values.TALLYLIGHT_CLERK_API_URL,
+    opensAccounts: values.TALLYLIGHT_CLERK_OPENS_ACCOUNTS,
+  };
 }
 
 /** Both files, or none: the parser refuses one without the other. */

@@ -1,6 +1,7 @@
 import { UserError } from '../errors/errors.ts';
 import type { Config } from './config.ts';
 import { configOf } from './config.ts';
+import type { Variable } from './variable.ts';
 import { VARIABLES, type VariableName, type VariableValues } from './variables.ts';
 
 /** The configuration cannot be used. `problems` has one sentence per variable that is wrong. */
@@ -82,11 +83,12 @@ function textOf(
 }
 
 function readValue(name: VariableName, text: string, problems: string[]): unknown {
-  const { read, secret, allowed } = VARIABLES[name];
+  const { read, secret, allowed, explain }: Variable<unknown> = VARIABLES[name];
   const value = read(text);
   if (value === undefined) {
     const given = secret ? 'is set to something else' : `is ${JSON.stringify(text)}`;
-    problems.push(`${name} ${given}: it must be ${allowed}`);
+    const why = explain?.(text).map((problem) => `; ${problem}`) ?? [];
+    problems.push(`${name} ${given}: it must be ${allowed}${why.join('')}`);
   }
   return value;
 }
@@ -109,6 +111,30 @@ const ONLY_WITH_REDISS = [
   'TALLYLIGHT_REDIS_CERT_FILE',
 ] as const satisfies readonly VariableName[];
 
+/** Without the first none of the others is of use; the first needs the second and the third. */
+const CLERK = 'TALLYLIGHT_CLERK_ISSUER';
+const CLERK_NEEDS = [
+  'TALLYLIGHT_CLERK_SECRET_KEY',
+  'TALLYLIGHT_CLERK_AUTHORIZED_PARTIES',
+] as const satisfies readonly VariableName[];
+const CLERK_OPTIONS = [
+  'TALLYLIGHT_CLERK_JWT_KEY',
+  'TALLYLIGHT_CLERK_WEBHOOK_SECRET',
+  'TALLYLIGHT_CLERK_PUBLISHABLE_KEY',
+] as const satisfies readonly VariableName[];
+
+/** What of Clerk is missing, or is there in vain. */
+function clerkProblems(values: VariableValues): readonly string[] {
+  const isSet = (name: VariableName) => {
+    const value = values[name];
+    return value !== null && !(Array.isArray(value) && value.length === 0);
+  };
+  if (isSet(CLERK)) {
+    return CLERK_NEEDS.filter((name) => !isSet(name)).map((name) => `${CLERK} is set: it needs ${name}`);
+  }
+  return [...CLERK_NEEDS, ...CLERK_OPTIONS].filter(isSet).map((name) => `${name} is set: it needs ${CLERK}`);
+}
+
 /** What no variable is to blame for alone. */
 function contradictions(values: VariableValues): readonly string[] {
   const disordered = IN_ORDER.filter(([lower, upper]) => values[lower] > values[upper]).map(
@@ -123,7 +149,7 @@ function contradictions(values: VariableValues): readonly string[] {
   const unused = ONLY_WITH_REDISS.filter((name) => inTheClear && values[name] !== null).map(
     (name) => `${name} is set: it needs a REDIS_URL that starts with rediss://`,
   );
-  return [...disordered, ...alone, ...unused];
+  return [...disordered, ...alone, ...unused, ...clerkProblems(values)];
 }
 
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {

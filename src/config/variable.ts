@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LOG_LEVELS } from '../lib/logger.ts';
+import { type OidcProviderConfig, readOidcProviders } from './oidc-providers.ts';
 import { Secret } from './secret.ts';
+import { isSecureUrl } from './secure-url.ts';
 
 /** One setting: how its text is read, and everything the documentation says about it. */
 export interface Variable<Value> {
@@ -16,6 +18,8 @@ export interface Variable<Value> {
   readonly secret: boolean;
   /** The value, or undefined when the text is not allowed. */
   readonly read: (text: string) => Value | undefined;
+  /** What is wrong with a text that is not allowed, where one sentence does not say it. Shows nothing of it. */
+  readonly explain?: (text: string) => readonly string[];
 }
 
 /** What a table entry says itself; the rest comes with its kind. */
@@ -91,6 +95,32 @@ export function url<D extends string | null>(
 ): Settled<string, D> {
   const schema = z.string().refine((candidate) => isUrl(candidate, entry.protocols));
   return variable(describe(entry), { allowed: allowedUrls(entry.protocols), schema });
+}
+
+/** A URL by https, or by http of this machine. */
+export function secureUrl<D extends string | null>(entry: Entry<D>): Settled<string, D> {
+  const schema = z.string().max(500).refine(isSecureUrl);
+  return variable(describe(entry), {
+    allowed: 'a URL that starts with https://, or http:// on this machine',
+    schema,
+  });
+}
+
+/** Providers of OpenID Connect, with their secrets, as JSON. */
+export function oidcProviders(entry: Entry<string>): Variable<readonly OidcProviderConfig[]> {
+  return {
+    ...describe(entry),
+    allowed: 'a JSON list of providers, as docs/external-identity.md describes them',
+    secret: true,
+    read: (text) => {
+      const result = readOidcProviders(text);
+      return 'value' in result ? result.value : undefined;
+    },
+    explain: (text) => {
+      const result = readOidcProviders(text);
+      return 'problems' in result ? result.problems : [];
+    },
+  };
 }
 
 /** Web origins (`https://example.com`), separated by commas. */

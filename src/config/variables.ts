@@ -3,9 +3,11 @@ import {
   flag,
   logLevel,
   networks,
+  oidcProviders,
   origins,
   secretText,
   secretUrl,
+  secureUrl,
   text,
   url,
   type Variable,
@@ -17,6 +19,7 @@ const DAY_MS = 86_400_000;
 const SERVERS = 'Servers and data';
 const API = 'API';
 const SIGN_IN = 'Sign-in';
+const EXTERNAL = 'Sign-in by others';
 const MAIL = 'Mail';
 const TIKTOK = 'TikTok';
 const INGEST = 'Ingest';
@@ -203,6 +206,64 @@ export const VARIABLES = {
     defaultText: '43200',
     min: 5,
     max: 525_600,
+  }),
+
+  TALLYLIGHT_OIDC_PROVIDERS: oidcProviders({
+    section: EXTERNAL,
+    description: 'Providers of OpenID Connect that people may sign in with. See docs/external-identity.md.',
+    defaultText: '[]',
+  }),
+  TALLYLIGHT_CLERK_ISSUER: secureUrl({
+    section: EXTERNAL,
+    description:
+      'Address of the front-end API of a Clerk application, as its session tokens name it (`iss`). Unset: nobody signs in by Clerk.',
+    defaultText: null,
+  }),
+  TALLYLIGHT_CLERK_SECRET_KEY: secretText({
+    section: EXTERNAL,
+    description: "Opens Clerk's API, which is asked who somebody is before an account is made for them.",
+    defaultText: null,
+    allowed: TOKEN_ALLOWED,
+    pattern: TOKEN_PATTERN,
+  }),
+  TALLYLIGHT_CLERK_AUTHORIZED_PARTIES: origins({
+    section: EXTERNAL,
+    description: 'Pages whose session tokens are taken (`azp`): where our own pages are, and no others.',
+    defaultText: '',
+  }),
+  TALLYLIGHT_CLERK_JWT_KEY: secretText({
+    section: EXTERNAL,
+    description:
+      'Public key that session tokens are signed with, so that Clerk need not be asked for it. Line breaks may be written as \\n.',
+    defaultText: null,
+    allowed: 'an RSA public key of 2048 bits in PEM (BEGIN PUBLIC KEY)',
+    pattern:
+      /^-----BEGIN PUBLIC KEY-----(?:\s|\\n)*MIIBIjAN[A-Za-z0-9+/=\s\\]+-----END PUBLIC KEY-----(?:\s|\\n)*$/,
+  }),
+  TALLYLIGHT_CLERK_WEBHOOK_SECRET: secretText({
+    section: EXTERNAL,
+    description: 'What webhooks to /webhooks/clerk are signed with. Unset: none are taken.',
+    defaultText: null,
+    allowed: 'whsec_ and base64',
+    pattern: /^whsec_[A-Za-z0-9+/]{32,200}={0,2}$/,
+  }),
+  TALLYLIGHT_CLERK_PUBLISHABLE_KEY: text({
+    section: EXTERNAL,
+    description: "What Clerk's scripts in our pages begin with. Public: `signInProviders` tells it.",
+    defaultText: null,
+    allowed: 'pk_ and up to 300 letters, digits and _ $ = + / -',
+    pattern: /^pk_[A-Za-z0-9_$=+/-]{1,300}$/,
+  }),
+  TALLYLIGHT_CLERK_API_URL: secureUrl({
+    section: EXTERNAL,
+    description: "Where Clerk's API is.",
+    defaultText: 'https://api.clerk.com',
+  }),
+  TALLYLIGHT_CLERK_OPENS_ACCOUNTS: flag({
+    section: EXTERNAL,
+    description:
+      'Whether somebody from Clerk whom nobody knows here gets an account, if Clerk says that their e-mail address is verified.',
+    defaultText: 'true',
   }),
 
   TALLYLIGHT_SMTP_URL: secretUrl({

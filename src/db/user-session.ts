@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { idFromUuid, type SignInId, type UserId, uuidFromId } from '../lib/ids.ts';
+import { type Id, idFromUuid, type SignInId, type UserId, uuidFromId } from '../lib/ids.ts';
 import type { Database } from './connect.ts';
 
 /** A sign-in session as stored. Times are milliseconds since the Unix epoch. */
@@ -20,6 +20,10 @@ export interface UserSessionRow {
   readonly userAgent: Buffer | null;
   /** Sealed under the user's key; null: unknown. */
   readonly address: Buffer | null;
+  /** The identity that it was signed in with; null: a password, or one that is not linked any more. */
+  readonly externalIdentityId: Id<'externalIdentity'> | null;
+  /** Keyed hash of the session at the identity's issuer, 32 bytes; null: there is none that could end. */
+  readonly externalSessionHash: Buffer | null;
 }
 
 interface Raw {
@@ -33,6 +37,8 @@ interface Raw {
   readonly mfa_at: Date | null;
   readonly user_agent: Buffer | null;
   readonly address: Buffer | null;
+  readonly external_identity_id: string | null;
+  readonly external_session_hash: Buffer | null;
 }
 
 function rowOf(raw: Raw): UserSessionRow {
@@ -47,6 +53,9 @@ function rowOf(raw: Raw): UserSessionRow {
     mfaAt: raw.mfa_at?.getTime() ?? null,
     userAgent: raw.user_agent,
     address: raw.address,
+    externalIdentityId:
+      raw.external_identity_id === null ? null : idFromUuid('externalIdentity', raw.external_identity_id),
+    externalSessionHash: raw.external_session_hash,
   };
 }
 
@@ -61,10 +70,11 @@ export async function insertUserSession(db: Kysely<Database>, row: UserSessionRo
   await sql`
     /* insertUserSession */
     insert into user_session (token_hash, id, user_id, created_at, last_seen_at, expires_at, absolute_expires_at,
-      mfa_at, user_agent, address)
+      mfa_at, user_agent, address, external_identity_id, external_session_hash)
     values (${row.tokenHash}, ${uuidFromId(row.id)}, ${uuidFromId(row.userId)}, ${new Date(row.createdAt)},
       ${new Date(row.lastSeenAt)}, least(${new Date(row.expiresAt)}::timestamptz, ${absoluteEnd}::timestamptz),
-      ${absoluteEnd}, ${row.mfaAt === null ? null : new Date(row.mfaAt)}, ${row.userAgent}, ${row.address})
+      ${absoluteEnd}, ${row.mfaAt === null ? null : new Date(row.mfaAt)}, ${row.userAgent}, ${row.address},
+      ${row.externalIdentityId === null ? null : uuidFromId(row.externalIdentityId)}, ${row.externalSessionHash})
   `.execute(db);
 }
 
@@ -188,6 +198,31 @@ export async function deleteUserSessions(
       and id is distinct from ${except === null ? null : uuidFromId(except)}::uuid
   `.execute(db);
   return Number(result.numAffectedRows ?? 0n);
+}
+
+/** Ends the sessions that came by an identity, all or all but one. Returns how many. */
+export async function deleteSessionsOfIdentity(
+  db: Kysely<Database>,
+  { identityId, except }: { readonly identityId: Id<'externalIdentity'>; readonly except: SignInId | null },
+): Promise<number> {
+  const result = await sql`
+    /* deleteSessionsOfIdentity */
+    delete from user_session where external_identity_id = ${uuidFromId(identityId)}
+      and id is distinct from ${except === null ? null : uuidFromId(except)}::uuid
+  `.execute(db);
+  return Number(result.numAffectedRows ?? 0n);
+}
+
+/** Ends the sessions that came of this session elsewhere. Whose they were. */
+export async function deleteSessionsOfExternalSession(
+  db: Kysely<Database>,
+  externalSessionHash: Buffer,
+): Promise<readonly UserId[]> {
+  const result = await sql<{ user_id: string }>`
+    /* deleteSessionsOfExternalSession */
+    delete from user_session where external_session_hash = ${externalSessionHash} returning user_id
+  `.execute(db);
+  return result.rows.map((row) => idFromUuid('user', row.user_id));
 }
 
 /** Removes what has ended at `nowMs`. Returns how many. */

@@ -6,6 +6,8 @@ export type Letter =
   | { readonly kind: 'PASSWORD_CHANGED' }
   | { readonly kind: 'CONFIRM_NEW_EMAIL'; readonly token: string }
   | { readonly kind: 'EMAIL_CHANGED' }
+  | { readonly kind: 'IDENTITY_LINKED'; readonly provider: string }
+  | { readonly kind: 'IDENTITY_UNLINKED'; readonly provider: string }
   | { readonly kind: 'INVITATION'; readonly token: string; readonly hours: number };
 
 /** Subject and text of a letter. `url` is where the installation is reached. */
@@ -74,6 +76,22 @@ function wording(letter: Letter): { readonly subject: string; readonly lines: re
           `  ${letter.token}`,
           '',
           'If you know nothing of it, do nothing.',
+        ],
+      };
+    case 'IDENTITY_LINKED':
+      return {
+        subject: 'Another way to sign in was added',
+        lines: [
+          `Your account can be signed in to with ${letter.provider} from now on.`,
+          'If it was not you, unlink it, change your password, and sign out everywhere.',
+        ],
+      };
+    case 'IDENTITY_UNLINKED':
+      return {
+        subject: 'A way to sign in was removed',
+        lines: [
+          `Your account can be signed in to with ${letter.provider} no more.`,
+          'If you have no password yet, ask for a new one: a code is sent to this address.',
         ],
       };
     case 'EMAIL_CHANGED':

@@ -15,7 +15,7 @@ import {
 import { resendVerification, verifyEmail } from '../auth/accounts/email-verification.ts';
 import { KNOWN_DEVICE_SECONDS } from '../auth/accounts/known-device.ts';
 import { requestPasswordReset, resetPassword } from '../auth/accounts/password-reset.ts';
-import { signIn } from '../auth/accounts/sign-in.ts';
+import { type SignedIn, signIn } from '../auth/accounts/sign-in.ts';
 import { signUp } from '../auth/accounts/sign-up.ts';
 import { LastAdminError, LastOwnerError } from '../auth/members/errors.ts';
 import { WeakPasswordError } from '../auth/passwords/password-errors.ts';
@@ -24,7 +24,6 @@ import { BadArgumentError } from '../errors/bad-argument.ts';
 import type { UserError } from '../errors/errors.ts';
 import { InvalidInputError } from '../errors/invalid-input.ts';
 import { assert } from '../lib/assert.ts';
-import type { UserId } from '../lib/ids.ts';
 import { RateLimitedError } from '../limits/errors.ts';
 import { orRefusal, type Refused } from './refusal.ts';
 import { dropSessionCookie, putSessionCookie } from './session-cookie.ts';
@@ -89,9 +88,7 @@ export function mutationSignIn(
       deviceCookie: cookies.read('__Host-tl_device'),
       sessionCookie: cookies.read('__Host-tl_session'),
     });
-    putSessionCookie(cookies, ctx, signedIn.issued);
-    cookies.set('__Host-tl_device', signedIn.deviceCookie, KNOWN_DEVICE_SECONDS);
-    return signInPayload(ctx, signedIn.userId, signedIn.issued.token);
+    return welcome(ctx, cookies, signedIn);
   }, [InvalidCredentialsError, RateLimitedError]);
 }
 
@@ -208,7 +205,7 @@ export function mutationAccountDelete(
 }
 
 /** Who may show a password or a code does so once in a request: aliases are no way to try many. @throws BadArgumentError */
-function onceARequest(ctx: AppContext): void {
+export function onceARequest(ctx: AppContext): void {
   if (ctx.spent.has('secret')) {
     throw new BadArgumentError('input', 'A password or a code can be shown once in a request.');
   }
@@ -216,7 +213,7 @@ function onceARequest(ctx: AppContext): void {
 }
 
 /** The user whose own account it is: the schema lets nobody else here. A token of a program is no sign-in. */
-function holderOf(ctx: AppContext): Holder {
+export function holderOf(ctx: AppContext): Holder {
   const { userId, credential } = userOf(ctx);
   if (credential.kind !== 'SESSION') {
     throw new BadArgumentError('input', 'Sign in in a browser to do this: a token is not enough.');
@@ -224,15 +221,23 @@ function holderOf(ctx: AppContext): Holder {
   return { userId, signInId: credential.id, address: ctx.requestInfo.address };
 }
 
-function cookiesOf({ cookies }: AppContext): Cookies {
+/** The cookies of the answer. @throws CookieNeededError by WebSocket */
+export function cookiesOf({ cookies }: AppContext): Cookies {
   if (cookies === null) throw new CookieNeededError();
   return cookies;
 }
 
-async function signInPayload(ctx: AppContext, userId: UserId, token: string): Promise<SignInPayload> {
+/** Sets the cookies of somebody who has just signed in, and tells who they are. */
+export async function welcome(
+  ctx: AppContext,
+  cookies: Cookies,
+  { userId, issued, deviceCookie }: SignedIn,
+): Promise<SignInPayload> {
+  putSessionCookie(cookies, ctx, issued);
+  cookies.set('__Host-tl_device', deviceCookie, KNOWN_DEVICE_SECONDS);
   const [[account], viewer] = await Promise.all([
     loadAccounts(ctx.services, [userId]),
-    ctx.services.access.authenticate({ kind: 'COOKIE', token }),
+    ctx.services.access.authenticate({ kind: 'COOKIE', token: issued.token }),
   ]);
   assert(account !== undefined, 'who signed in just now has an account');
   return { viewer: account, factorOwed: viewer?.kind === 'USER' && viewer.mfa === 'MISSING' };

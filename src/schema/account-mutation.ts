@@ -68,24 +68,27 @@ const SignInInput = builder.inputType('SignInInput', {
     password: t.string({ required: true, description: 'Its password.' }),
   }),
 });
-const SignInPayloadType = builder.objectRef<SignInPayload>('SignInPayload').implement({
-  description: 'Signed in: the session is in the cookie of the answer.',
-  authScopes: PUBLIC,
-  fields: (t) => ({
-    viewer: t.field({
-      type: User,
-      authScopes: PUBLIC,
-      description: 'Who is signed in now. Its fields can be asked for from the next request on.',
-      resolve: ({ viewer }) => viewer,
+/** A payload of signing in, in whatever way. */
+export function signInPayload(name: string) {
+  return builder.objectRef<SignInPayload>(name).implement({
+    description: 'Signed in: the session is in the cookie of the answer.',
+    authScopes: PUBLIC,
+    fields: (t) => ({
+      viewer: t.field({
+        type: User,
+        authScopes: PUBLIC,
+        description: 'Who is signed in now. Its fields can be asked for from the next request on.',
+        resolve: ({ viewer }) => viewer,
+      }),
+      factorOwed: t.exposeBoolean('factorOwed', {
+        description: 'Whether a second factor is to be shown, or set up, before anything else.',
+      }),
     }),
-    factorOwed: t.exposeBoolean('factorOwed', {
-      description: 'Whether a second factor is to be shown, or set up, before anything else.',
-    }),
-  }),
-});
+  });
+}
 const SignInResult = builder.unionType('SignInResult', {
   description: 'What became of `signIn`.',
-  types: [SignInPayloadType, InvalidCredentials, RateLimited],
+  types: [signInPayload('SignInPayload'), InvalidCredentials, RateLimited],
   resolveType: resultTypename('SignInPayload'),
 });
 

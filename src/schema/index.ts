@@ -15,6 +15,7 @@ import './audience-member.ts';
 import './token.ts';
 import './user.ts';
 import './account-mutation.ts';
+import './external-identity-mutation.ts';
 import './audit.ts';
 import './second-factor.ts';
 import './second-factor-mutation.ts';

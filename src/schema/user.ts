@@ -1,7 +1,9 @@
 import type { Account } from '../auth/accounts/account.ts';
 import { PLATFORM_ROLES } from '../auth/viewer.ts';
+import { userExternalIdentities } from '../resolvers/external-identity.ts';
 import { queryViewer } from '../resolvers/user.ts';
 import { builder } from './builder.ts';
+import { ExternalIdentity } from './external-identity.ts';
 import { PUBLIC, SIGNED_IN } from './scopes.ts';
 
 const ROLE_DESCRIPTIONS = {
@@ -37,6 +39,13 @@ export const User = builder.objectRef<Account>('User').implement({
     }),
     hasPassword: t.exposeBoolean('hasPassword', {
       description: 'Whether they can sign in with a password.',
+    }),
+    externalIdentities: t.field({
+      type: [ExternalIdentity],
+      nullable: true,
+      description:
+        'What else they can sign in with, oldest first; at most 10. Null for anybody but themselves.',
+      resolve: userExternalIdentities,
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When they signed up.' }),
   }),

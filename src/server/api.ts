@@ -5,6 +5,8 @@ import type { Registry } from 'prom-client';
 import { startAuditLog } from '../audit/log.ts';
 import { reuseNote } from '../audit/notes.ts';
 import { ensureAccessKeys } from '../auth/access-keys.ts';
+import type { ExternalSettings } from '../auth/external/settings.ts';
+import { createExternalProviders } from '../auth/external/settings.ts';
 import { createPasswordHasher } from '../auth/passwords/password-hasher.ts';
 import { createPasswordStrength } from '../auth/passwords/password-strength.ts';
 import type { SessionOptions } from '../auth/sessions/create-session-store.ts';
@@ -81,6 +83,8 @@ export interface ApiOptions {
   readonly metricsToken?: string | null;
   /** Sign-in sessions; left out: a week without use, a month at all. */
   readonly session?: SessionOptions;
+  /** Who else may say who somebody is; left out: nobody. */
+  readonly external?: ExternalSettings;
   /** Left out: the defaults of limits.ts. */
   readonly costRules?: CostRules;
   /** How long an operation may run, in milliseconds; left out: 10 s. */
@@ -142,6 +146,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   const clients = { operations, clientUsage, checkDocument };
   const passwordStrength = createPasswordStrength();
   const passwords = createPasswordHasher(deps.masterKey);
+  const externalProviders = createExternalProviders(options.external ?? { clerk: null, oidc: [] }, deps);
   const services: Services = {
     ...deps,
     ...identity,
@@ -149,6 +154,7 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
     audit,
     passwords,
     passwordStrength,
+    externalProviders,
     logger,
     live,
     publicUrl,

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CookieName, Cookies } from '../context.ts';
 
-/** A request's cookies are not read beyond this, in characters: ours are two and short. */
+/** A request's cookies are not read beyond this, in characters: ours are three and not long. */
 const COOKIE_HEADER_MAX = 8 * 1024;
 
 /**
@@ -28,7 +28,17 @@ export function readCookie(header: string | undefined, name: string): string | n
   return values.length === 1 && values[0] !== undefined && values[0] !== '' ? values[0] : null;
 }
 
+/**
+ * Which requests from other sites a cookie goes along with: none, but for the sign-in that a provider sends the browser back to. That
+ * one opens nothing by itself.
+ */
+const SAME_SITE = {
+  '__Host-tl_session': 'Strict',
+  '__Host-tl_device': 'Strict',
+  '__Host-tl_oidc': 'Lax',
+} as const satisfies Readonly<Record<CookieName, string>>;
+
 function cookieText(name: CookieName, value: string | null, maxAgeSeconds: number): string {
   const age = value === null ? 0 : Math.max(0, Math.floor(maxAgeSeconds));
-  return `${name}=${value ?? ''}; Max-Age=${age}; Path=/; HttpOnly; Secure; SameSite=Strict`;
+  return `${name}=${value ?? ''}; Max-Age=${age}; Path=/; HttpOnly; Secure; SameSite=${SAME_SITE[name]}`;
 }

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { SessionStore } from '../auth/sessions/session-store.ts';
 import type { Tokens } from '../auth/tokens/tokens.ts';
 import type { Database } from '../db/connect.ts';
+import { deleteExpiredMemories } from '../db/external-memory.ts';
 import { deleteExpiredOneTimeTokens } from '../db/one-time-token.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -23,6 +24,7 @@ export function startIdentitySweep(deps: {
       await deps.sessions.sweep();
       await deps.tokens.sweep();
       await deleteExpiredOneTimeTokens(deps.db, deps.clock.nowMs());
+      await deleteExpiredMemories(deps.db, deps.clock.nowMs());
     } catch (error) {
       // The next time makes up for it.
       deps.logger.warn({ err: error }, 'identity.sweep.failed');

@@ -4,6 +4,8 @@
 export const BODY_BYTES_MAX = 128 * 1024;
 /** The JSON of a request: the largest manifest has 500 operations with two values each. Every value is looked at some five times. */
 export const JSON_SHAPE = { depthMax: 32, valuesMax: 4_000 } as const;
+/** A webhook's body: what Clerk tells of a user with everything set is a tenth of it. */
+export const WEBHOOK_BYTES_MAX = 256 * 1024;
 /** Tokens of a document: the overlay's has 90, a query of every field of every event 400. */
 export const DOCUMENT_TOKENS_MAX = 1_000;
 /** Levels of fields: a member's events reached through a channel's streams is 13. */

@@ -8,14 +8,17 @@ import type { Deposits } from '../limits/deposits.ts';
 import { RateLimitedError } from '../limits/errors.ts';
 import type { AddressPlaces } from './address-places.ts';
 import type { Authenticate } from './authenticate.ts';
+import { CLERK_WEBHOOK_PATH, serveClerkWebhook } from './clerk-webhook.ts';
 import type { ClientAddress } from './client-address.ts';
 import { type ClientOrigins, mayCallFrom } from './client-origin.ts';
 import { cookiesOf, readCookie } from './cookies.ts';
 import type { CostRules } from './cost-bucket.ts';
 import { isUnavailable, UNAVAILABLE_MESSAGE } from './error-format.ts';
-import { ERROR_PAGE_PATH, errorDocs } from './error-page.ts';
+import { ERROR_PAGE_PATH } from './error-page.ts';
+import { answer, type Exchange, refuse } from './exchange.ts';
 import { GRAPHQL_PATH, type GraphqlServer } from './graphql.ts';
 import type { LiveConnections } from './live-connections.ts';
+import { OIDC_PREFIX, serveOidc } from './oidc-routes.ts';
 import { isAllowedOrigin } from './origin.ts';
 import { type OverlayFiles, serveOverlayFile } from './overlay-files.ts';
 import { Pledge } from './pledge.ts';
@@ -45,14 +48,6 @@ export interface RouterDeps {
   readonly readiness: () => Promise<Readiness>;
   /** Turns true when the server begins to stop. */
   readonly state: { readonly stopping: boolean };
-}
-
-/** One request under way. */
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly requestId: string;
-  readonly path: string;
 }
 
 /** For how long others may keep the published keys, in seconds: much less than a key waits before it signs. */
@@ -104,6 +99,7 @@ function fail({ services }: RouterDeps, exchange: Exchange, error: unknown): voi
 function dispatch(deps: RouterDeps, exchange: Exchange): Promise<void> | void {
   const { path, request, response } = exchange;
   if (path === GRAPHQL_PATH) return serveGraphql(deps, exchange);
+  if (path === CLERK_WEBHOOK_PATH) return serveClerkWebhook(deps, exchange);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
     return refuse(exchange, 405, 'METHOD_NOT_ALLOWED', 'Only GET and HEAD.');
@@ -111,6 +107,7 @@ function dispatch(deps: RouterDeps, exchange: Exchange): Promise<void> | void {
   if (path.startsWith(OVERLAY_PREFIX)) {
     return serveOverlayFile(deps.overlayFiles, path.slice(OVERLAY_PREFIX.length), request, response);
   }
+  if (path.startsWith(OIDC_PREFIX)) return serveOidc(deps, exchange);
   switch (path) {
     case '/healthz':
       // The local bootstrap page of an overlay, which has no origin, looks here whether we are up.
@@ -286,31 +283,7 @@ function refuseTooMuch(exchange: Exchange, { code, message, retryAfterSeconds }:
   refuse(exchange, 429, code, message, { retryAfterSeconds });
 }
 
-/** A refusal in the shape of a GraphQL answer, which every client here can read. */
-function refuse(
-  exchange: Exchange,
-  status: number,
-  code: string,
-  message: string,
-  details: Readonly<Record<string, unknown>> = {},
-): void {
-  // The body was not read and will not be: the connection cannot be used for another request.
-  if (exchange.request.method === 'POST') exchange.response.setHeader('connection', 'close');
-  const extensions = { code, requestId: exchange.requestId, docs: errorDocs(code), ...details };
-  answer(exchange, status, { errors: [{ message, extensions }] });
-}
-
 function servePage({ request, response }: Exchange, html: string): void {
   response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'max-age=3600' });
   response.end(request.method === 'HEAD' ? undefined : html);
-}
-
-function answer({ request, response }: Exchange, status: number, body: object): void {
-  const text = `${JSON.stringify(body)}\n`;
-  if (!response.hasHeader('cache-control')) response.setHeader('cache-control', 'no-store');
-  response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(text),
-  });
-  response.end(request.method === 'HEAD' ? undefined : text);
 }

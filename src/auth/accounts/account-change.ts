@@ -1,3 +1,4 @@
+import { deleteExternalIdentitiesOf } from '../../db/external-identity.ts';
 import { deleteOneTimeTokensOf } from '../../db/one-time-token.ts';
 import { deleteSubjectKeys } from '../../db/subject-key.ts';
 import { eraseAccount, selectAccounts, updateEmail, updatePasswordHash } from '../../db/user.ts';
@@ -116,6 +117,7 @@ export async function deleteAccount(
   const ended = await deps.db.transaction().execute(async (tx) => {
     const secrets = await leaveEverything(deps, tx, userId);
     await deleteOneTimeTokensOf(tx, userId);
+    await deleteExternalIdentitiesOf(tx, userId);
     await eraseAccount(tx, { id: userId, nowMs: deps.clock.nowMs() });
     await deleteSubjectKeys(tx, [userId]);
     return secrets;

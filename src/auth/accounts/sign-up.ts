@@ -1,22 +1,16 @@
-import type { Transaction } from 'kysely';
-import type { Database } from '../../db/connect.ts';
 import { deleteSubjectKeys } from '../../db/subject-key.ts';
-import { adoptOwnerlessChannels, anyAdmin, insertAccount, selectAccountByEmail } from '../../db/user.ts';
-import { InvalidInputError } from '../../errors/invalid-input.ts';
-import { newId, type UserId } from '../../lib/ids.ts';
+import { adoptOwnerlessChannels, anyAdmin, selectAccountByEmail } from '../../db/user.ts';
+import { newId } from '../../lib/ids.ts';
 import { queueMail } from '../../mail/outbox.ts';
 import { sealContext } from '../../privacy/context.ts';
-import { open, seal } from '../../privacy/envelope.ts';
-import { madeKey } from '../../privacy/vault.ts';
+import { open } from '../../privacy/envelope.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import { EmailTakenError, TokenInvalidError } from './account-errors.ts';
 import { mayMail, takeRequest } from './account-limits.ts';
 import type { AccountDeps } from './deps.ts';
 import { emailHash, parseEmailAddress } from './email-address.ts';
+import { type NewAccountRequest, parseDisplayName, storeAccount } from './new-account.ts';
 import { issueOneTimeToken, useOneTimeToken } from './one-time-tokens.ts';
-
-/** A display name has at most this many characters. */
-const DISPLAY_NAME_MAX = 80;
 
 export interface SignUpRequest {
   readonly email: string;
@@ -47,12 +41,8 @@ export async function signUp(deps: AccountDeps, request: SignUpRequest): Promise
   await notifyAccessChanged(deps.bus, draft.id);
 }
 
-interface Draft {
-  readonly id: UserId;
-  readonly email: string;
-  readonly displayName: string | null;
+interface Draft extends Pick<NewAccountRequest, 'id' | 'email' | 'displayName' | 'passwordHash'> {
   readonly hash: Buffer;
-  readonly passwordHash: string;
 }
 
 /** @throws TokenInvalidError, EmailTakenError (the code then stays good) */
@@ -61,7 +51,8 @@ async function storeAdministrator(deps: AccountDeps, draft: Draft, setupCode: st
     await useOneTimeToken(tx, { token: setupCode, kind: 'SETUP', nowMs: deps.clock.nowMs() });
     // Another code may have been made while the one before it was used.
     if (await anyAdmin(tx)) throw new TokenInvalidError();
-    if (!(await storeDraft(deps, tx, { ...draft, isFirst: true }))) throw new EmailTakenError();
+    const account = { ...draft, platformRole: 'ADMIN', emailVerified: true } as const;
+    if (!(await storeAccount(deps, tx, account))) throw new EmailTakenError();
     await adoptOwnerlessChannels(tx, draft.id);
   });
 }
@@ -74,7 +65,7 @@ async function storeOrTell(deps: AccountDeps, draft: Draft): Promise<void> {
   const nowMs = deps.clock.nowMs();
   const mayTell = await mayMail(deps.limiter, draft.hash.toString('hex'));
   await deps.db.transaction().execute(async (tx) => {
-    const made = await storeDraft(deps, tx, { ...draft, isFirst: false });
+    const made = await storeAccount(deps, tx, { ...draft, platformRole: 'USER', emailVerified: false });
     const nobody = newId('user', nowMs);
     await deleteSubjectKeys(tx, [made ? nobody : draft.id]);
     const userId = made ? draft.id : nobody;
@@ -91,36 +82,6 @@ async function storeOrTell(deps: AccountDeps, draft: Draft): Promise<void> {
     const heldBack = !made && !mayTell;
     await queueMail(deps, tx, { userId: holder.id, to, letter, key, heldBack });
   });
-}
-
-/** Seals and stores. False when the address has an account. */
-async function storeDraft(
-  deps: AccountDeps,
-  tx: Transaction<Database>,
-  draft: Draft & { readonly isFirst: boolean },
-): Promise<boolean> {
-  const { id, email, displayName, isFirst } = draft;
-  const key = await madeKey(deps.vault, id, tx);
-  return insertAccount(tx, {
-    id,
-    emailHash: draft.hash,
-    email: seal(key, sealContext.userEmail(id), email),
-    displayName: displayName === null ? null : seal(key, sealContext.userName(id), displayName),
-    passwordHash: draft.passwordHash,
-    platformRole: isFirst ? 'ADMIN' : 'USER',
-    emailVerified: isFirst,
-    nowMs: deps.clock.nowMs(),
-  });
-}
-
-/** @throws InvalidInputError */
-function parseDisplayName(text: string | null): string | null {
-  const name = text?.trim().normalize('NFC') ?? '';
-  if (name === '') return null;
-  // Control characters and line breaks have no place in a name.
-  if ([...name].length <= DISPLAY_NAME_MAX && !/\p{Cc}|\p{Zl}|\p{Zp}/u.test(name)) return name;
-  const message = `displayName must have at most ${DISPLAY_NAME_MAX} characters on one line.`;
-  throw new InvalidInputError([{ path: ['displayName'], code: 'OUT_OF_RANGE', message }]);
 }
 
 /**

@@ -54,6 +54,7 @@ export async function newRecord(
     mfaAt: request.mfaAt,
     userAgent: request.userAgent,
     address: request.address,
+    external: request.external ?? null,
   };
   return sealed(session, await keyOf(deps, request.userId));
 }
@@ -113,8 +114,11 @@ async function keyOf({ vault }: SessionStoreDeps, userId: UserId): Promise<DataK
 function sealed(session: UserSession, key: DataKey | undefined): SessionRecord {
   const seals = (context: (id: SignInId) => string, text: string | null): Buffer | null =>
     key === undefined || text === null ? null : seal(key, context(session.id), text);
+  const { external, ...rest } = session;
   return {
-    ...session,
+    ...rest,
+    externalIdentityId: external?.identityId ?? null,
+    externalSessionHash: external?.sessionHash ?? null,
     userAgent: seals(
       sealContext.sessionUserAgent,
       session.userAgent?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
@@ -126,6 +130,7 @@ function sealed(session: UserSession, key: DataKey | undefined): SessionRecord {
 function opened(record: SessionRecord, key: DataKey | undefined): UserSession {
   const opens = (context: (id: SignInId) => string, bytes: Buffer | null): string | null =>
     key === undefined || bytes === null ? null : open(key, context(record.id), bytes).toString('utf8');
+  const { externalIdentityId: identityId, externalSessionHash: sessionHash } = record;
   return {
     id: record.id,
     userId: record.userId,
@@ -136,5 +141,6 @@ function opened(record: SessionRecord, key: DataKey | undefined): UserSession {
     mfaAt: record.mfaAt,
     userAgent: opens(sealContext.sessionUserAgent, record.userAgent),
     address: opens(sealContext.sessionAddress, record.address),
+    external: identityId === null ? null : { identityId, sessionHash },
   };
 }

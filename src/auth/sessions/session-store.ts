@@ -1,4 +1,11 @@
-import type { SignInId, UserId } from '../../lib/ids.ts';
+import type { Id, SignInId, UserId } from '../../lib/ids.ts';
+
+/** Where a sign-in came from, when it was not a password: it ends with that. */
+export interface ExternalOrigin {
+  readonly identityId: Id<'externalIdentity'>;
+  /** Keyed hash of the session at the identity's issuer; null: there is none that could end. */
+  readonly sessionHash: Buffer | null;
+}
 
 /** A sign-in that lasts. Times are milliseconds since the Unix epoch. */
 export interface UserSession {
@@ -14,6 +21,8 @@ export interface UserSession {
   readonly mfaAt: number | null;
   readonly userAgent: string | null;
   readonly address: string | null;
+  /** Null: it came of a password, or of an identity that is not linked any more. */
+  readonly external: ExternalOrigin | null;
 }
 
 /** A new session with what opens it: the token leaves in the cookie and is kept nowhere. */
@@ -28,6 +37,8 @@ export interface NewSession {
   readonly mfaAt: number | null;
   readonly userAgent: string | null;
   readonly address: string | null;
+  /** Left out: it comes of a password. */
+  readonly external?: ExternalOrigin;
 }
 
 /**

@@ -145,6 +145,8 @@ describe('the architecture', () => {
     ['kysely and pg', /^(?:kysely|pg)$/, /^src\/(?:db\/|jobs\/|cli\/)/],
     ['pg-boss', /^pg-boss$/, /^src\/jobs\//],
     ['lucia', /^lucia$/, /^src\/auth\/sessions\/lucia-session-store\.ts$/],
+    ['openid-client', /^openid-client$/, /^src\/auth\/external\/oidc\//],
+    ['Clerk', /^@clerk\//, /^src\/auth\/external\/clerk\//],
     ['ioredis', /^ioredis$/, /^src\/bus\//],
     ['Pothos', /^@pothos\//, /^src\/(?:schema\/|server\/operation-guard\.ts)/],
   ])('keeps %s to its folder', (_what, packages, home) => {

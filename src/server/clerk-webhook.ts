@@ -50,9 +50,9 @@ export async function serveClerkWebhook(
     services.audit.countRefusal({ action: 'clerkWebhook', code: 'UNAUTHENTICATED' });
     return refuse(exchange, 401, 'UNAUTHENTICATED', 'The webhook is not signed as it should be, or too old.');
   }
-  const change = await actOnClerkEvent(services, event);
-  if (change !== null) await services.audit.record(clerkNote(change, requestId));
-  services.logger.info({ requestId, type: event.type, changed: change !== null }, 'clerk.webhook');
+  const changes = await actOnClerkEvent(services, event);
+  for (const change of changes) await services.audit.record(clerkNote(change, requestId));
+  services.logger.info({ requestId, type: event.type, changes: changes.length }, 'clerk.webhook');
   response.writeHead(204).end();
 }
 

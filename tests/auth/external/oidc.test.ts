@@ -297,12 +297,15 @@ describe('a flow that comes back', () => {
     );
     expect(outcomeOf(await browser.go(url, { until: ({ hash }) => hash !== '' }))).toBe('/#signIn=done');
     const before = await counts(fixture);
+    const asked = idp.asked.length;
     expect((await browser.request(url)).status).toBe(400);
     browser.setCookie(fixture.url, '__Host-tl_oidc', flow);
     expect(outcomeOf(await browser.go(url, { until: ({ hash }) => hash !== '' }))).toBe(
       '/#signIn=EXTERNAL_SIGN_IN_REFUSED',
     );
     expect(await counts(fixture)).toEqual(before);
+    // It was not left to the provider to notice.
+    expect(idp.asked.length).toBe(asked);
   });
 
   it.each([

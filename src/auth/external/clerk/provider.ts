@@ -32,7 +32,7 @@ const CLAIMS = z.object({
   /** Older tokens say nothing; `pending` is who has not finished signing in. */
   sts: z.literal('active').optional(),
   /** Somebody of the staff poses as them. */
-  act: z.undefined(),
+  act: z.undefined().optional(),
 });
 
 /** Somebody whom a session token proves, and what makes it good for one use. */

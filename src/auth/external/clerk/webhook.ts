@@ -26,13 +26,16 @@ const NAMED = z.object({ id: z.string().min(1) });
 const USER = NAMED.extend({ banned: z.boolean().optional(), locked: z.boolean().optional() });
 
 /**
- * Acts on a webhook, once for each id; several that come at once are one. Resolves to what changed, null when nothing did: it came
+ * Acts on a webhook, once for each id; several that come at once are one. Resolves to what changed, by user. Nothing did when it came
  * before, or is about something that does not concern us.
  */
-export async function actOnClerkEvent(deps: ExternalDeps, event: ClerkEvent): Promise<ClerkChange | null> {
+export async function actOnClerkEvent(
+  deps: ExternalDeps,
+  event: ClerkEvent,
+): Promise<readonly ClerkChange[]> {
   const { clerk } = deps.externalProviders;
   const ending = clerk === null ? null : endingOf(event);
-  if (clerk === null || ending === null) return null;
+  if (clerk === null || ending === null) return [];
   const { issuer } = clerk;
   const nowMs = deps.clock.nowMs();
   const keyHash =
@@ -41,30 +44,31 @@ export async function actOnClerkEvent(deps: ExternalDeps, event: ClerkEvent): Pr
       : subjectHash(deps.masterKey, { issuer, subject: ending.id });
   // First, and for itself: a token that is being exchanged makes its session and then looks here, or made it before what follows.
   await rememberUntil(deps.db, { kind: 'CLERK_ENDED', keyHash, expiresAtMs: nowMs + ENDED_MS });
-  const change = await deps.db.transaction().execute(async (tx): Promise<ClerkChange | null> => {
+  const changes = await deps.db.transaction().execute(async (tx): Promise<readonly ClerkChange[]> => {
     const once = { kind: 'CLERK_EVENT', keyHash: sha256(event.id), expiresAtMs: nowMs + EVENT_MS } as const;
-    if (!(await rememberOnce(tx, once))) return null;
+    if (!(await rememberOnce(tx, once))) return [];
     switch (ending.kind) {
       case 'SESSION': {
-        const [userId] = await deleteSessionsOfExternalSession(tx, keyHash);
-        return userId === undefined ? null : { action: 'clerkSessionEnded', userId, identityId: null };
+        // Of several when the identity was unlinked from one account and linked with another meanwhile.
+        const userIds = new Set(await deleteSessionsOfExternalSession(tx, keyHash));
+        return [...userIds].map((userId) => ({ action: 'clerkSessionEnded', userId, identityId: null }));
       }
       case 'USER_LOCKED': {
         const identity = await selectExternalIdentity(tx, { issuer, subjectHash: keyHash });
-        if (identity === undefined) return null;
+        if (identity === undefined) return [];
         const { userId, id: identityId } = identity;
         const ended = await deleteSessionsOfIdentity(tx, { identityId, except: null });
-        return ended === 0 ? null : { action: 'clerkUserLocked', userId, identityId };
+        return ended === 0 ? [] : [{ action: 'clerkUserLocked', userId, identityId }];
       }
       case 'USER_DELETED': {
         const dropped = await dropIdentity(deps, tx, { issuer, subject: ending.id });
-        if (dropped === null) return null;
-        return { action: 'clerkUserDeleted', userId: dropped.userId, identityId: dropped.id };
+        if (dropped === null) return [];
+        return [{ action: 'clerkUserDeleted', userId: dropped.userId, identityId: dropped.id }];
       }
     }
   });
-  if (change !== null) await notifyAccessChanged(deps.bus, change.userId);
-  return change;
+  for (const { userId } of changes) await notifyAccessChanged(deps.bus, userId);
+  return changes;
 }
 
 interface Ending {

@@ -49,20 +49,23 @@ export function createOidcProvider(settings: OidcSettings, deps: { readonly cloc
     issuer,
     opensAccounts,
     authorizationUrl: async (binding, redirectUri) => {
-      const url = client.buildAuthorizationUrl(await configuration(), {
+      const config = await configuration();
+      const parameters = {
         redirect_uri: redirectUri,
         scope: settings.scopes.join(' '),
         state: binding.state,
         nonce: binding.nonce,
         code_challenge: await client.calculatePKCECodeChallenge(binding.codeVerifier),
         code_challenge_method: 'S256',
-      });
-      if (!originsOf(settings).has(url.origin)) {
-        throw new ExternalProviderUnavailableError(
-          new ForbiddenPlaceError('the provider sends browsers to an origin that it may not use'),
-        );
+      };
+      try {
+        const url = client.buildAuthorizationUrl(config, parameters);
+        if (originsOf(settings).has(url.origin)) return url;
+        throw new ForbiddenPlaceError('the provider sends browsers to an origin that it may not use');
+      } catch (error) {
+        // Its metadata names no such place, or none that is an address.
+        throw new ExternalProviderUnavailableError(error);
       }
-      return url;
     },
     redeem: async (binding, callback) => {
       const config = await configuration();

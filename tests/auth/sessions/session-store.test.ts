@@ -65,6 +65,7 @@ describe.each(['lucia', 'native'] as const)('sessions by %s', (kind) => {
       expiresAt: clock.now + IDLE_MS,
       absoluteExpiresAt: clock.now + ABSOLUTE_MS,
       ...BROWSER,
+      external: null,
     });
     expect(await sessions.validate(token)).toEqual(session);
     const [row] = await rowsOf(userId);
@@ -180,6 +181,26 @@ describe.each(['lucia', 'native'] as const)('sessions by %s', (kind) => {
     expect(third?.session.mfaAt).toBe(clock.now);
     expect(third?.session.absoluteExpiresAt).toBe(first.session.absoluteExpiresAt);
     expect(await sessions.rotate(first.session.id, {})).toBeNull();
+  });
+
+  it('remember where they came from, and lose it with what is unlinked', async () => {
+    const sessions = storeOf(kind);
+    const userId = await newUser();
+    const identityId = newId('externalIdentity', clock.now);
+    await sql`insert into external_identity (id, user_id, issuer, subject_hash, created_at)
+      values (${uuidFromId(identityId)}, ${uuidFromId(userId)}, 'https://id.example', ${randomBytes(32)}, now())`.execute(
+      database.db,
+    );
+    const external = { identityId, sessionHash: randomBytes(32) };
+    const first = await sessions.create({ userId, ...BROWSER, external });
+    expect(first.session.external).toEqual(external);
+    const second = await sessions.rotate(first.session.id, {});
+    const tokenNow = second?.token ?? '';
+    expect(second?.session.external).toEqual(external);
+    expect((await sessions.validate(tokenNow))?.external).toEqual(external);
+    expect((await sessions.list(userId)).map((session) => session.external)).toEqual([external]);
+    await sql`delete from external_identity where id = ${uuidFromId(identityId)}`.execute(database.db);
+    expect((await sessions.validate(tokenNow))?.external).toBeNull();
   });
 
   it('rotate once when it is asked for twenty times at once [T-S3]', async () => {

@@ -220,6 +220,21 @@ export interface Event {
   trigger_id: number;
 }
 
+export interface ExternalIdentity {
+  created_at: Timestamp;
+  id: string;
+  issuer: string;
+  last_used_at: Timestamp | null;
+  subject_hash: Buffer;
+  user_id: string;
+}
+
+export interface ExternalMemory {
+  expires_at: Timestamp;
+  key_hash: Buffer;
+  kind: string;
+}
+
 export interface GiftCatalogue {
   diamond_count: Int8;
   first_seen_at: Timestamp;
@@ -460,6 +475,8 @@ export interface UserSession {
   address: Buffer | null;
   created_at: Timestamp;
   expires_at: Timestamp;
+  external_identity_id: string | null;
+  external_session_hash: Buffer | null;
   id: string;
   last_seen_at: Timestamp;
   mfa_at: Timestamp | null;
@@ -486,6 +503,8 @@ export interface DB {
   client_operation: ClientOperation;
   client_operation_usage: ClientOperationUsage;
   event: Event;
+  external_identity: ExternalIdentity;
+  external_memory: ExternalMemory;
   gift_catalogue: GiftCatalogue;
   invitation: Invitation;
   member_handle: MemberHandle;

@@ -119,7 +119,8 @@ export function clerkSignIn(
     const cookies = cookiesOf(ctx);
     const { address, userAgent } = ctx.requestInfo;
     const proven = await exchangeClerkToken(ctx.services, { token: input.sessionToken, address });
-    const signedIn = await signInExternally(ctx.services, { proven, address, userAgent });
+    const sessionCookie = cookies.read('__Host-tl_session');
+    const signedIn = await signInExternally(ctx.services, { proven, address, userAgent, sessionCookie });
     if (signedIn.created) {
       const { userId } = signedIn;
       await ctx.services.audit.record(accountOpenedNote({ userId, provider: 'clerk' }, ctx.requestId));
@@ -156,7 +157,12 @@ export function externalIdentityLinkStart(
       throw new InvalidInputError([{ path: ['returnTo'], code: 'INVALID_FORMAT', message }]);
     }
     const link = { userId, signInId };
-    const { url, cookie } = await beginFlow(ctx.services, { provider: input.provider, returnTo, link });
+    const { url, cookie } = await beginFlow(ctx.services, {
+      provider: input.provider,
+      returnTo,
+      link,
+      replaces: null,
+    });
     cookies.set('__Host-tl_oidc', cookie, FLOW_SECONDS);
     return { url: url.href };
   }, START_REFUSALS);

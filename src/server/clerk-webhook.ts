@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { clerkNote } from '../audit/notes.ts';
 import { actOnClerkEvent } from '../auth/external/clerk/webhook.ts';
 import type { Services } from '../context.ts';
+import type { AddressPlaces } from './address-places.ts';
+import type { ClientAddress } from './client-address.ts';
 import { type Exchange, refuse } from './exchange.ts';
 import { WEBHOOK_BYTES_MAX } from './limits.ts';
 
@@ -11,12 +13,18 @@ export const CLERK_WEBHOOK_PATH = '/webhooks/clerk';
 /** What identifies a webhook and says who sent it. */
 const SIGNED_HEADERS = ['svix-id', 'svix-timestamp', 'svix-signature'] as const;
 
+interface WebhookDeps {
+  readonly services: Services;
+  readonly places: AddressPlaces;
+  readonly clientAddress: ClientAddress;
+}
+
 /**
  * Takes a webhook of Clerk: 204 once it is acted on, or was before, or is nothing to us; 400 without its headers, 401 when Clerk has not
  * signed it within the last five minutes, 405 by another method than POST, 413 when it is too large. Anything else and Clerk tries again.
  */
 export async function serveClerkWebhook(
-  { services }: { readonly services: Services },
+  { services, places, clientAddress }: WebhookDeps,
   exchange: Exchange,
 ): Promise<void> {
   const { request, response, requestId } = exchange;
@@ -35,6 +43,11 @@ export async function serveClerkWebhook(
   if ([...headers].length !== SIGNED_HEADERS.length) {
     return refuse(exchange, 400, 'BAD_REQUEST', `A webhook has the headers ${SIGNED_HEADERS.join(', ')}.`);
   }
+  const free = places.take(clientAddress(request));
+  if (free === null) {
+    return refuse(exchange, 429, 'TOO_MANY_CONNECTIONS', 'Too many connections are open from this address.');
+  }
+  response.once('close', free);
   const body = await readBody(request);
   if (body === null)
     return refuse(

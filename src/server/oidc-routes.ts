@@ -9,8 +9,8 @@ import { linkIdentity } from '../auth/external/link.ts';
 import {
   beginFlow,
   FLOW_SECONDS,
+  type FlowHolder,
   finishFlow,
-  type LinkHolder,
   type OidcFlow,
   resumeFlow,
 } from '../auth/external/oidc/flow.ts';
@@ -83,12 +83,20 @@ async function start(visit: Visit): Promise<void> {
   }
   try {
     await takeRequest(services.limiter, 'external-start', info.address);
-    const { url, cookie } = await beginFlow(services, { provider, returnTo, link: null });
+    const replaces = await presentSignIn(visit);
+    const { url, cookie } = await beginFlow(services, { provider, returnTo, link: null, replaces });
     cookies.set('__Host-tl_oidc', cookie, FLOW_SECONDS);
     redirect(exchange, url.href);
   } catch (error) {
     sendBack(visit, { returnTo, outcome: codeFor(visit, error) });
   }
+}
+
+/** The sign-in that the browser is in; null: none. */
+async function presentSignIn({ services, cookies }: Visit): Promise<FlowHolder | null> {
+  const token = cookies.read('__Host-tl_session');
+  const session = token === null ? null : await services.sessions.validate(token);
+  return session === null ? null : { userId: session.userId, signInId: session.id };
 }
 
 /** Takes the browser back from the provider. */
@@ -119,7 +127,11 @@ async function callback(visit: Visit): Promise<void> {
 async function signIn(visit: Visit, flow: OidcFlow): Promise<Partial<AuditNote>> {
   const { services, info, cookies } = visit;
   const proven = await finishFlow(services, flow, searchOf(visit));
-  const { userId, issued, deviceCookie, created } = await signInExternally(services, { proven, ...info });
+  const sessionCookie = cookies.read('__Host-tl_session');
+  const signedIn = await signInExternally(services, { proven, ...info, sessionCookie });
+  const { userId, issued, deviceCookie, created } = signedIn;
+  const { replaces } = flow;
+  if (replaces !== null) await services.sessions.revoke({ userId: replaces.userId, id: replaces.signInId });
   const seconds = (issued.session.absoluteExpiresAt - services.clock.nowMs()) / 1_000;
   cookies.set('__Host-tl_session', issued.token, seconds);
   cookies.set('__Host-tl_device', deviceCookie, KNOWN_DEVICE_SECONDS);
@@ -132,7 +144,7 @@ async function signIn(visit: Visit, flow: OidcFlow): Promise<Partial<AuditNote>>
 }
 
 /** Links with the account of who began it, as long as the very sign-in lasts that they began it in. */
-async function linkTo(visit: Visit, flow: OidcFlow, holder: LinkHolder): Promise<Partial<AuditNote>> {
+async function linkTo(visit: Visit, flow: OidcFlow, holder: FlowHolder): Promise<Partial<AuditNote>> {
   const { services } = visit;
   const proven = await finishFlow(services, flow, searchOf(visit));
   await requireSameSignIn(visit, holder);
@@ -144,13 +156,11 @@ async function linkTo(visit: Visit, flow: OidcFlow, holder: LinkHolder): Promise
  * all the same, it must be that one.
  * @throws ExternalSignInRefusedError
  */
-async function requireSameSignIn({ services, cookies }: Visit, holder: LinkHolder): Promise<void> {
-  const session = await services.sessions.find(holder.signInId);
+async function requireSameSignIn(visit: Visit, holder: FlowHolder): Promise<void> {
+  const session = await visit.services.sessions.find(holder.signInId);
   if (session?.userId !== holder.userId) throw new ExternalSignInRefusedError('the sign-in has ended');
-  const token = cookies.read('__Host-tl_session');
-  if (token === null) return;
-  const present = await services.sessions.validate(token);
-  if (present !== null && present.id !== holder.signInId) {
+  const present = await presentSignIn(visit);
+  if (present !== null && present.signInId !== holder.signInId) {
     throw new ExternalSignInRefusedError('the browser has another sign-in meanwhile');
   }
 }
@@ -158,7 +168,7 @@ async function requireSameSignIn({ services, cookies }: Visit, holder: LinkHolde
 /** What leaves an entry in the audit log, noted before it is done. */
 async function audited(
   { services, exchange, info, provider }: Visit,
-  link: LinkHolder | null,
+  link: FlowHolder | null,
   act: () => Promise<Partial<AuditNote>>,
 ): Promise<void> {
   const actor =

@@ -14,6 +14,7 @@ import { emailHash, parseEmailAddress } from '../accounts/email-address.ts';
 import { knownDeviceCookie } from '../accounts/known-device.ts';
 import { parseDisplayName, storeAccount } from '../accounts/new-account.ts';
 import type { SignedIn } from '../accounts/sign-in.ts';
+import { endReplacedSession } from '../sessions/replaced-session.ts';
 import type { IssuedSession, NewSession } from '../sessions/session-store.ts';
 import type { ExternalDeps } from './deps.ts';
 import {
@@ -46,6 +47,8 @@ export async function signInExternally(
     readonly proven: ProvenIdentity;
     readonly address: string | null;
     readonly userAgent: string | null;
+    /** The session that the browser was in until now, if it brought one: it ends. */
+    readonly sessionCookie: string | null;
   },
 ): Promise<SignedInExternally> {
   const { proven, address, userAgent } = request;
@@ -60,6 +63,7 @@ export async function signInExternally(
   const external = { identityId: identity.id, sessionHash };
   const issued = await createSession(deps, { userId, mfaAt: null, userAgent, address, external });
   await requireNotEnded(deps, proven, issued);
+  await endReplacedSession(deps.sessions, request.sessionCookie);
   const nowMs = deps.clock.nowMs();
   await touchExternalIdentity(deps.db, { id: identity.id, nowMs });
   const device = { account: emailHash(deps.masterKey, account.email), nowMs };

@@ -102,6 +102,16 @@ describe('signing in with a session of Clerk', () => {
     expect(await audited(fixture, 1)).toEqual([`clerkSignIn REFUSED ${code}`]);
   });
 
+  it('[T-S3] ends the session that the browser was in', async () => {
+    clerk.users.set('user_anew', { email: 'anew@example.org' });
+    const browser = await localUser(fixture, 'before-anew@example.org');
+    const copied = new Browser(fixture.url);
+    copied.setCookie(fixture.url, '__Host-tl_session', browser.cookie('__Host-tl_session')?.value ?? '');
+    await exchange(browser, await clerk.token({ sub: 'user_anew' }));
+    expect((await browser.ask(VIEWER)).data.viewer.email).toBe('anew@example.org');
+    expect((await copied.ask(VIEWER)).data.viewer).toBeNull();
+  });
+
   it('says so when Clerk does not answer', async () => {
     clerk.state.away = true;
     const answer = await exchange(new Browser(fixture.url), await clerk.token({ sub: 'user_unknown' }));

@@ -57,7 +57,12 @@ function proven(
   return { issuer, subject, sessionId: null, opensAccounts: true, profile, ...more };
 }
 const enter = (identity: ProvenIdentity) =>
-  signInExternally(deps, { proven: identity, address: '192.0.2.7', userAgent: 'a browser' });
+  signInExternally(deps, {
+    proven: identity,
+    address: '192.0.2.7',
+    userAgent: 'a browser',
+    sessionCookie: null,
+  });
 
 describe('an identity from elsewhere', () => {
   it('[T-S5] is of its issuer: the same subject of another one is somebody else', async () => {
@@ -103,7 +108,7 @@ describe('an identity from elsewhere', () => {
     const token = codeIn(await accounts.mail('mail@example.org', /new password/));
     await resetPassword(deps, { token, password: GOOD_PASSWORD, address: null });
     const request = { email: 'mail@example.org', password: GOOD_PASSWORD, address: null, userAgent: null };
-    expect((await signIn(deps, { ...request, deviceCookie: null })).userId).toBe(userId);
+    expect((await signIn(deps, { ...request, deviceCookie: null, sessionCookie: null })).userId).toBe(userId);
     expect((await enter(proven('mail'))).userId).toBe(userId);
     await unlinkIdentity(deps, { userId, id, asking: null });
     await accounts.mail('mail@example.org', /was removed/);
@@ -178,6 +183,7 @@ describe('an identity from elsewhere', () => {
       proven: proven('meanwhile'),
       address: null,
       userAgent: null,
+      sessionCookie: null,
     });
     await expect(attempt).rejects.toThrow(ExternalSignInRefusedError);
     expect((await deps.sessions.list(userId)).length).toBe(before - 1); // the one that came by it
@@ -202,10 +208,20 @@ describe('an identity from elsewhere', () => {
 
 describe('a flow', () => {
   it('[T-S5] is too old after ten minutes', async () => {
-    const { cookie, url } = await beginFlow(deps, { provider: 'house', returnTo: '/', link: null });
+    const { cookie, url } = await beginFlow(deps, {
+      provider: 'house',
+      returnTo: '/',
+      link: null,
+      replaces: null,
+    });
     const came = { provider: 'house', cookie, state: url.searchParams.get('state') };
     accounts.pass(FLOW_SECONDS * 1_000 - 1);
-    expect(resumeFlow(deps, came)).toMatchObject({ provider: 'house', returnTo: '/', link: null });
+    expect(resumeFlow(deps, came)).toMatchObject({
+      provider: 'house',
+      returnTo: '/',
+      link: null,
+      replaces: null,
+    });
     accounts.pass(1);
     expect(() => resumeFlow(deps, came)).toThrow(ExternalSignInRefusedError);
   });
@@ -213,7 +229,12 @@ describe('a flow', () => {
   it('[T-S5] of another installation opens nothing here', async () => {
     await using other = await createAccountFixture();
     const foreign = { ...deps, masterKey: other.deps.masterKey };
-    const { cookie, url } = await beginFlow(foreign, { provider: 'house', returnTo: '/', link: null });
+    const { cookie, url } = await beginFlow(foreign, {
+      provider: 'house',
+      returnTo: '/',
+      link: null,
+      replaces: null,
+    });
     const came = { provider: 'house', cookie, state: url.searchParams.get('state') };
     expect(() => resumeFlow(deps, came)).toThrow(ExternalSignInRefusedError);
   });
@@ -221,7 +242,7 @@ describe('a flow', () => {
   it('asks a provider about itself once an hour', async () => {
     const asked = () => idp.asked.filter((path) => path.startsWith('/.well-known/')).length;
     accounts.pass(3_600_000);
-    const begin = () => beginFlow(deps, { provider: 'house', returnTo: '/', link: null });
+    const begin = () => beginFlow(deps, { provider: 'house', returnTo: '/', link: null, replaces: null });
     const before = asked();
     await Promise.all([begin(), begin(), begin()]);
     expect(asked()).toBe(before + 1);

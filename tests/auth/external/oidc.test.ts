@@ -182,6 +182,20 @@ describe('signing in with a provider of OpenID Connect', () => {
     expect(owing.errors[0].extensions.code).toBe('MFA_REQUIRED');
   });
 
+  it('[T-S3] ends the session that the browser was in, which comes back with nobody', async () => {
+    idp.people.set('again', { email: 'again@example.org', email_verified: true });
+    const browser = await localUser(fixture, 'before-again@example.org');
+    browser.setCookie(idp.issuer, 'person', 'again');
+    const copied = new Browser(fixture.url);
+    copied.setCookie(fixture.url, '__Host-tl_session', browser.cookie('__Host-tl_session')?.value ?? '');
+    // Broken off, it ends nothing.
+    await browser.go('/auth/oidc/house/start', { until: atCallback });
+    expect((await copied.ask(VIEWER)).data.viewer).not.toBeNull();
+    expect(outcomeOf(await signIn(browser))).toBe('/console#signIn=done');
+    expect((await browser.ask(VIEWER)).data.viewer.email).toBe('again@example.org');
+    expect((await copied.ask(VIEWER)).data.viewer).toBeNull();
+  });
+
   it('opens no account that is disabled, and a deleted one is nobody to it', async () => {
     idp.people.set('dora', { email: 'dora@example.org', email_verified: true });
     const browser = browserOf('dora');

@@ -17,8 +17,8 @@ export const FLOW_SECONDS = 10 * 60;
 /** A sealed flow is some 900 characters; browsers keep 4,096 of a cookie. */
 const COOKIE_LENGTH_MAX = 4_000;
 
-/** Who links, and in which sign-in. */
-export interface LinkHolder {
+/** Somebody signed in, and in which sign-in. */
+export interface FlowHolder {
   readonly userId: UserId;
   readonly signInId: SignInId;
 }
@@ -29,9 +29,19 @@ export interface OidcFlow extends OidcBinding {
   /** Where the browser goes afterwards. @see parseReturnPath */
   readonly returnTo: string;
   readonly expiresAtMs: number;
-  /** Null: signs in. */
-  readonly link: LinkHolder | null;
+  /** Who links; null: it signs in. */
+  readonly link: FlowHolder | null;
+  /** The sign-in that the browser was in as it began, and that a new one takes the place of: its cookie comes back with nobody. */
+  readonly replaces: FlowHolder | null;
 }
+
+const HOLDER = z.object({ userId: z.string(), signInId: z.string() }).transform((holder, context) => {
+  const userId = parseId('user', holder.userId);
+  const signInId = parseId('signIn', holder.signInId);
+  if (userId !== undefined && signInId !== undefined) return { userId, signInId };
+  context.addIssue({ code: 'custom', message: 'no ids' });
+  return z.NEVER;
+});
 
 const FLOW = z.object({
   provider: z.string(),
@@ -40,7 +50,8 @@ const FLOW = z.object({
   codeVerifier: z.string().min(40),
   returnTo: z.string(),
   expiresAtMs: z.number(),
-  link: z.object({ userId: z.string(), signInId: z.string() }).nullable(),
+  link: HOLDER.nullable(),
+  replaces: HOLDER.nullable(),
 });
 const CONTEXT = 'oidc flow';
 
@@ -53,7 +64,8 @@ export async function beginFlow(
   request: {
     readonly provider: string;
     readonly returnTo: string;
-    readonly link: LinkHolder | null;
+    readonly link: FlowHolder | null;
+    readonly replaces: FlowHolder | null;
   },
 ): Promise<{ readonly url: URL; readonly cookie: string }> {
   const provider = providerOf(deps, request.provider);
@@ -129,13 +141,7 @@ function openFlow(masterKey: MasterKey, cookie: string): OidcFlow | undefined {
   if (cookie.length > COOKIE_LENGTH_MAX) return undefined;
   try {
     const text = createInstallationSeal(masterKey, CONTEXT).open(CONTEXT, Buffer.from(cookie, 'base64url'));
-    const { link, ...flow } = FLOW.parse(JSON.parse(text.toString('utf8')));
-    if (link === null) return { ...flow, link };
-    const userId = parseId('user', link.userId);
-    const signInId = parseId('signIn', link.signInId);
-    return userId === undefined || signInId === undefined
-      ? undefined
-      : { ...flow, link: { userId, signInId } };
+    return FLOW.parse(JSON.parse(text.toString('utf8')));
   } catch (error) {
     if (error instanceof SealBrokenError) return undefined;
     throw error;

@@ -13,7 +13,23 @@ export type Letter =
 /** Subject and text of a letter. `url` is where the installation is reached. */
 export function wordingOf(letter: Letter, url: string): { readonly subject: string; readonly text: string } {
   const { subject, lines } = wording(letter);
-  return { subject, text: [...lines, '', `Tallylight at ${url}`, ''].join('\n') };
+  return { subject, text: [...lines.flatMap(wrapped), '', `Tallylight at ${url}`, ''].join('\n') };
+}
+
+/** Longer lines would have the whole text encoded, and codes broken in two for who reads the file as it is. */
+const LINE_LENGTH_MAX = 72;
+
+/** A paragraph in lines that every mail program takes as they are; what is indented stays as it is. */
+function wrapped(paragraph: string): readonly string[] {
+  if (paragraph.startsWith(' ')) return [paragraph];
+  const lines = [''];
+  for (const word of paragraph.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line === '') lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= LINE_LENGTH_MAX) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function wording(letter: Letter): { readonly subject: string; readonly lines: readonly string[] } {

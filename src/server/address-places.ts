@@ -1,6 +1,8 @@
+import type { Server } from 'node:net';
 import { addressBlock } from '../limits/address.ts';
+import type { ProxyTrust } from './client-address.ts';
 
-/** How many connections each address has open in this process: WebSockets, and requests under way. */
+/** How many of something each address has in this process. */
 export class AddressPlaces {
   readonly #max: number;
   readonly #taken = new Map<string, number>();
@@ -24,4 +26,22 @@ export class AddressPlaces {
       else this.#taken.set(block, left);
     };
   }
+}
+
+/**
+ * Takes no more connections of one address than it may have, idle ones too, so that one address cannot have them all. Our own proxies may:
+ * what comes through them is counted by request.
+ */
+export function limitConnections(
+  server: Server,
+  { places, isTrustedProxy }: { readonly places: AddressPlaces; readonly isTrustedProxy: ProxyTrust },
+): void {
+  server.on('connection', (socket) => {
+    const { remoteAddress } = socket;
+    // Gone already.
+    if (remoteAddress === undefined || isTrustedProxy(remoteAddress)) return;
+    const free = places.take(remoteAddress);
+    if (free === null) socket.destroy();
+    else socket.once('close', free);
+  });
 }

@@ -25,9 +25,9 @@ import { LiveHub } from '../live/channel-feed.ts';
 import type { MasterKey } from '../privacy/master-key.ts';
 import type { Vault } from '../privacy/vault.ts';
 import { schema } from '../schema/index.ts';
-import { AddressPlaces } from './address-places.ts';
+import { AddressPlaces, limitConnections } from './address-places.ts';
 import { createAuthenticate } from './authenticate.ts';
-import { createClientAddress } from './client-address.ts';
+import { createClientAddress, createProxyTrust } from './client-address.ts';
 import { ClientOrigins } from './client-origin.ts';
 import { type CostRules, costRulesOf } from './cost-bucket.ts';
 import { createDocumentCheck } from './document-check.ts';
@@ -123,6 +123,10 @@ export async function startApi(deps: ApiDeps, options: ApiOptions): Promise<Api>
   const { host, port, tls = null } = options;
   const listener = await startListener({ host, port, tls }, { logger, clock: deps.clock });
   const { server, url } = listener;
+  limitConnections(server, {
+    places: new AddressPlaces(CONNECTIONS_PER_ADDRESS_MAX),
+    isTrustedProxy: createProxyTrust(options.trustedProxies ?? []),
+  });
   const publicUrl = (options.publicUrl ?? url).replace(/\/+$/, '');
 
   const live = new LiveHub({ bus: deps.bus, logger, registry: deps.registry });

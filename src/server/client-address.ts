@@ -7,11 +7,11 @@ export type ClientAddress = (request: IncomingMessage) => string | null;
 /** Entries of `X-Forwarded-For` that are looked at, from the end. */
 const HOPS_MAX = 10;
 
-/**
- * Where requests came from: the peer, or, when the peer is one of our proxies, the last address in `X-Forwarded-For` that
- * is none of them. What stands before that one the client wrote itself.
- */
-export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
+/** Whether an address is one of our proxies'. */
+export type ProxyTrust = (address: string) => boolean;
+
+/** Trust in these addresses and networks. */
+export function createProxyTrust(trustedProxies: readonly string[]): ProxyTrust {
   const trusted = new BlockList();
   for (const entry of trustedProxies) {
     const [address = '', bits] = entry.split('/');
@@ -19,8 +19,18 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
     if (bits === undefined) trusted.addAddress(address, family);
     else trusted.addSubnet(address, Number(bits), family);
   }
-  const isTrusted = (address: string) =>
-    isIP(address) !== 0 && trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  return (address) => {
+    const plain = plainAddress(address);
+    return isIP(plain) !== 0 && trusted.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4');
+  };
+}
+
+/**
+ * Where requests came from: the peer, or, when the peer is one of our proxies, the last address in `X-Forwarded-For` that
+ * is none of them. What stands before that one the client wrote itself.
+ */
+export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
+  const isTrusted = createProxyTrust(trustedProxies);
   return (request) => {
     const peer = plainAddress(request.socket.remoteAddress ?? '');
     if (trustedProxies.length === 0 || !isTrusted(peer)) return peer === '' ? null : peer;

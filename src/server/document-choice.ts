@@ -3,6 +3,7 @@ import type { Viewer } from '../auth/viewer.ts';
 import { hashOfDocumentId, isOperationHash } from '../clients/operation.ts';
 import type { RegisteredOperations } from '../clients/registered-operations.ts';
 import type { ClientUsage } from '../clients/usage.ts';
+import { DOCUMENT_LENGTH_MAX } from './limits.ts';
 
 /**
  * Who may send documents of their own, beside registered ones: `never` nobody; `development` everybody who is not a program,
@@ -23,7 +24,7 @@ export interface DocumentRequest {
 /**
  * The text of the document that a request runs: a registered operation's, or the one it brings if the viewer may write any.
  * Nothing is ever registered by asking for it.
- * @throws GraphQLError OPERATION_NOT_REGISTERED, FREE_FORM_NOT_ALLOWED
+ * @throws GraphQLError OPERATION_NOT_REGISTERED, FREE_FORM_NOT_ALLOWED, GRAPHQL_PARSE_FAILED
  */
 export async function chooseDocument(
   deps: { readonly operations: RegisteredOperations; readonly clientUsage: ClientUsage },
@@ -34,7 +35,7 @@ export async function chooseDocument(
   const namesOperation = documentId != null || extensions?.persistedQuery != null;
   // An empty document is one too, unless an id stands in its place.
   if (query != null && (query !== '' || !namesOperation)) {
-    if (mayWriteDocuments(viewer, options)) return query;
+    if (mayWriteDocuments(viewer, options)) return requireShort(query);
     throw refusal(
       'FREE_FORM_NOT_ALLOWED',
       'Only registered operations may be run: send the id in place of the document.',
@@ -47,6 +48,13 @@ export async function chooseDocument(
   }
   if (viewer.kind === 'CLIENT') deps.clientUsage.countOperation(viewer.clientId, operation.hash);
   return operation.document;
+}
+
+/** Parsed documents are remembered by their text: blanks and comments are not to fill the memory. */
+function requireShort(document: string): string {
+  if (document.length <= DOCUMENT_LENGTH_MAX) return document;
+  const sentence = `The document has ${document.length} characters, of ${DOCUMENT_LENGTH_MAX} allowed.`;
+  throw refusal('GRAPHQL_PARSE_FAILED', sentence);
 }
 
 /** The hash asked for in either way of writing it; null when it is none, or nothing was asked for. */

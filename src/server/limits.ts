@@ -1,11 +1,13 @@
 /** Every limit of the API in one place. Sizes in bytes, times in milliseconds. */
 
-/** A request's body, and a WebSocket frame. The longest document the token limit lets through is a fifth of it. */
+/** A request's body, and a WebSocket frame. */
 export const BODY_BYTES_MAX = 128 * 1024;
 /** The JSON of a request: the largest manifest has 500 operations with two values each. Every value is looked at some five times. */
 export const JSON_SHAPE = { depthMax: 32, valuesMax: 4_000 } as const;
 /** A webhook's body: what Clerk tells of a user with everything set is a tenth of it. */
 export const WEBHOOK_BYTES_MAX = 256 * 1024;
+/** Characters of a document, which is kept for a while: the longest that the tokens let through without blanks has 25,000. */
+export const DOCUMENT_LENGTH_MAX = 32 * 1024;
 /** Tokens of a document: the overlay's has 90, a query of every field of every event 400. */
 export const DOCUMENT_TOKENS_MAX = 1_000;
 /** Levels of fields: a member's events reached through a channel's streams is 13. */
@@ -40,12 +42,14 @@ export const ORIGIN_FAILURES = { capacity: 200, restorePerSecond: 2 } as const;
 export const CONNECTIONS_MAX = 5_000;
 /** WebSockets, event streams and requests under way that one key may have in this process. */
 export const LIVE_CONNECTIONS_PER_KEY_MAX = 500;
-/** WebSockets and requests under way that one address (IPv6: one /64) may have in this process. */
+/** Connections, and WebSockets and requests under way, that one address (IPv6: one /64) may have in this process. */
 export const CONNECTIONS_PER_ADDRESS_MAX = 1_000;
 /** Operations under way on one WebSocket. */
 export const OPERATIONS_PER_SOCKET_MAX = 20;
 
-/** Messages that one WebSocket may send: in the long run, and at once. Each operation is two. */
+/** Pieces that a WebSocket's message may come in: clients send it whole. */
+export const FRAGMENTS_PER_MESSAGE_MAX = 128;
+/** Messages that one WebSocket may send, pings and pongs among them: in the long run, and at once. Each operation is two. */
 export const MESSAGES_PER_SECOND_MAX = 50;
 export const MESSAGES_BURST_MAX = 200;
 

@@ -29,7 +29,9 @@ export class Peer implements ProtocolSocket {
     this.#logger = logger;
     socket.on('pong', () => {
       this.#answered = true;
+      if (!this.#mayReceive()) this.closeWith(CLOSE_CODES.TOO_FAST);
     });
+    socket.on('ping', (data) => this.#answerPing(data));
     // The socket closes by itself after an error; a listener keeps the process from ending for it.
     socket.on('error', (error) => logger.debug({ err: error, connectionId: this.id }, 'socket.failed'));
   }
@@ -50,7 +52,7 @@ export class Peer implements ProtocolSocket {
       // An error means that the socket is gone, which its close event tells everybody who needs to know.
       this.#socket.send(data, () => {
         this.#sending.delete(entry);
-        if (this.#socket.isPaused && !this.#isFull()) this.#socket.resume();
+        this.#resumeIfRead();
         resolve();
       });
       // Who does not read is not read: every message asks for an answer, and those would pile up faster than we look.
@@ -86,11 +88,27 @@ export class Peer implements ProtocolSocket {
     }
   }
 
+  /** Answers that wait for a reader who does not read would pile up like any others. */
+  #answerPing(data: Buffer): void {
+    if (!this.isOpen) return;
+    if (!this.#mayReceive()) {
+      this.closeWith(CLOSE_CODES.TOO_FAST);
+      return;
+    }
+    // The server's frames are not masked.
+    this.#socket.pong(data, false, () => this.#resumeIfRead());
+    if (this.#isFull()) this.#socket.pause();
+  }
+
   /** Closes the connection when its reader has stopped reading. */
   checkProgress(): void {
     const oldest = this.#sending.values().next().value; // in the order they were sent
     const stalled = oldest !== undefined && performance.now() - oldest.since > SOCKET_STALL_MS;
     if (stalled || this.#isFull()) this.closeWith(CLOSE_CODES.TOO_SLOW);
+  }
+
+  #resumeIfRead(): void {
+    if (this.#socket.isPaused && !this.#isFull()) this.#socket.resume();
   }
 
   #isFull(): boolean {

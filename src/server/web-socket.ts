@@ -22,7 +22,13 @@ import type { CostRules } from './cost-bucket.ts';
 import { chooseDocument, type FreeForm } from './document-choice.ts';
 import { type ErrorContext, errorJson, formatError } from './error-format.ts';
 import { type GraphqlServer, graphqlError } from './graphql.ts';
-import { BODY_BYTES_MAX, CONNECTION_INIT_MS, OPERATIONS_PER_SOCKET_MAX, PING_EVERY_MS } from './limits.ts';
+import {
+  BODY_BYTES_MAX,
+  CONNECTION_INIT_MS,
+  FRAGMENTS_PER_MESSAGE_MAX,
+  OPERATIONS_PER_SOCKET_MAX,
+  PING_EVERY_MS,
+} from './limits.ts';
 import type { LiveConnections } from './live-connections.ts';
 import { Pledge } from './pledge.ts';
 import { requestInfoOf } from './request-info.ts';
@@ -88,6 +94,9 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: BODY_BYTES_MAX,
+    // A message in pieces of a byte would take a hundred times its size in memory.
+    maxFragments: FRAGMENTS_PER_MESSAGE_MAX,
+    autoPong: false, // the peer answers: a ping is a message like any other
     perMessageDeflate: false, // costs memory per socket, and a small bomb would unpack into a large one
     handleProtocols: (protocols) => handleProtocols(protocols),
   });

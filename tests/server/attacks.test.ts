@@ -10,7 +10,12 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ANONYMOUS } from '../../src/auth/viewer.ts';
 import type { AppContext } from '../../src/context.ts';
-import { DOCUMENT_PROBLEMS_MAX, DOCUMENT_REPEATS_MAX, JSON_SHAPE } from '../../src/server/limits.ts';
+import {
+  DOCUMENT_LENGTH_MAX,
+  DOCUMENT_PROBLEMS_MAX,
+  DOCUMENT_REPEATS_MAX,
+  JSON_SHAPE,
+} from '../../src/server/limits.ts';
 import { judgeOperation } from '../../src/server/operation-guard.ts';
 import { type ApiFixture, startApiFixture } from './api-fixture.ts';
 import { ATTACK_BODIES, ATTACK_DOCUMENTS, asSubscription, many } from './attack-documents.ts';
@@ -116,6 +121,12 @@ describe('[T-D2] what an attack costs is bounded:', () => {
     expect((await select(DOCUMENT_REPEATS_MAX + 1)).errors).toMatchObject([
       { message: `The document selects __typename 51 times, of 50 allowed.` },
     ]);
+  });
+
+  it('a document has so many characters, and no more', async () => {
+    const ask = (length: number) => fixture.ask(`{ __typename ${' '.repeat(length - 14)}}`);
+    expect((await ask(DOCUMENT_LENGTH_MAX)).data).toEqual({ __typename: 'Query' });
+    expect((await ask(DOCUMENT_LENGTH_MAX + 1)).errors[0].extensions.code).toBe('GRAPHQL_PARSE_FAILED');
   });
 
   it('of a document the first mistakes are told', async () => {

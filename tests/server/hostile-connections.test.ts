@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/lib/logger.ts';
-import { LIVE_CONNECTIONS_PER_KEY_MAX } from '../../src/server/limits.ts';
+import { CONNECTIONS_PER_ADDRESS_MAX, LIVE_CONNECTIONS_PER_KEY_MAX } from '../../src/server/limits.ts';
 import { waitFor } from '../support/wait.ts';
 import { type ApiFixture, startApiFixture } from './api-fixture.ts';
 import { openSocket } from './socket-client.ts';
@@ -49,6 +50,53 @@ describe('a connection that asks to be upgraded in vain', () => {
       await new Promise((resolve) => socket.write('x', resolve));
       return socket.destroyed;
     });
+  });
+});
+
+describe('an address', () => {
+  it('[T-D3] has so many connections, also those on which it says nothing, and gets them back', async () => {
+    await using other = await startApiFixture();
+    const { hostname, port } = new URL(other.url);
+    const open = async () => {
+      const socket = connect({ host: hostname, port: Number(port) });
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      return socket;
+    };
+    const idle = await Promise.all(Array.from({ length: CONNECTIONS_PER_ADDRESS_MAX }, open));
+    const one = await open();
+    await waitFor(() => one.destroyed || one.readableEnded || !one.readable, { message: 'the last is cut' });
+    for (const socket of idle) socket.destroy();
+    await waitFor(async () => (await fetch(`${other.url}/healthz`).catch(() => null))?.status === 200);
+  });
+});
+
+describe('a WebSocket that is alive all too much', () => {
+  const START = { TEXT: 0x01, MORE: 0x00 };
+  /** A masked frame, the mask being zero. */
+  const frame = (head: number, text: string) =>
+    Buffer.concat([Buffer.from([head, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+
+  it('[T-D3] is closed when it pings without end', async () => {
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
+    for (let index = 0; index < 300; index += 1) client.socket.ping();
+    expect(await client.closed).toEqual({ code: 4414, reason: 'Too fast' });
+  });
+
+  it('[T-D3] is answered when it pings now and then', async () => {
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
+    const answer = once(client.socket, 'pong');
+    client.socket.ping('there?');
+    expect(String((await answer)[0])).toBe('there?');
+  });
+
+  it('[T-D3] is closed when a message comes in more pieces than anybody needs', async () => {
+    using client = await openSocket(fixture.url, { key: fixture.operatorKey });
+    // What no client would send is written below the library, on its own connection.
+    const { _socket: raw } = client.socket as unknown as { readonly _socket: Socket };
+    raw.write(frame(START.TEXT, 'a'));
+    for (let index = 0; index < 200; index += 1) raw.write(frame(START.MORE, 'a'));
+    expect((await client.closed).code).toBe(1008);
   });
 });
 

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
+import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/lib/logger.ts';
+import { CONNECTIONS_PER_ADDRESS_MAX } from '../../src/server/limits.ts';
 import { TlsFilesError } from '../../src/server/tls.ts';
 import { type Authority, type Certificate, createAuthority, hasOpenssl } from '../support/certificates.ts';
 import { waitFor } from '../support/wait.ts';
@@ -113,6 +115,22 @@ describe.skipIf(!hasOpenssl())('the API over TLS', () => {
       expect(lines.join('')).not.toContain('PRIVATE KEY');
     },
   );
+
+  it('gives the place of an address back when a connection ends, however it does [T-D3]', {
+    timeout: 60_000,
+  }, async () => {
+    const port = Number(new URL(api.url).port);
+    for (let index = 0; index < CONNECTIONS_PER_ADDRESS_MAX + 50; index += 1) {
+      // Half of them never speak TLS.
+      if (index % 2 === 0) await handshake();
+      else {
+        const plain = connectPlain({ host: '127.0.0.1', port });
+        await once(plain, 'connect');
+        plain.resetAndDestroy();
+      }
+    }
+    expect((await handshake()).protocol).toBe('TLSv1.3');
+  });
 
   it('does not start with a pair that does not belong together', async () => {
     const [one, other] = [authority.issue('one.test'), authority.issue('two.test')];

@@ -4,7 +4,7 @@ import { createSessionStore, DEFAULT_SESSION_OPTIONS } from '../src/auth/session
 import { createInProcessBus } from '../src/bus/in-process-bus.ts';
 import { assert } from '../src/lib/assert.ts';
 import { systemClock } from '../src/lib/clock.ts';
-import { uuidFromId } from '../src/lib/ids.ts';
+import { type UserId, uuidFromId } from '../src/lib/ids.ts';
 import { removeKeys } from '../tests/bus/redis-support.ts';
 import { insertBareUser } from '../tests/support/account.ts';
 import type { AuthServerCommand, AuthServerReport } from './auth/server.ts';
@@ -15,7 +15,7 @@ import { median, parseBenchArguments, printTable, rounded, writeResults } from '
 
 /**
  * What do session, scopes, cost, buckets, limits and our own routes cost? The same query, a page of 20 events with the people in
- * them, asked of the API by somebody signed in and of stock Yoga with the same types and resolvers, in turn.
+ * them, asked of the API by somebody signed in and of stock Yoga with the same types, resolvers and viewer, in turn.
  */
 const { quick } = parseBenchArguments(process.argv.slice(2));
 const CONNECTIONS = 16;
@@ -50,9 +50,9 @@ interface Sample {
 async function startVariant(
   month: RecordedMonth,
   name: 'SECURED' | 'STOCK',
-  headers: Readonly<Record<string, string>>,
+  { userId, headers }: { readonly userId: UserId; readonly headers: Readonly<Record<string, string>> },
 ) {
-  const args = [name, month.url, REDIS_URL, KEY_PREFIX];
+  const args = [name, month.url, REDIS_URL, KEY_PREFIX, userId, month.channelId];
   const child = startChild<AuthServerCommand, AuthServerReport>('auth/server.ts', args);
   const { url } = await child.next('READY');
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
@@ -117,8 +117,8 @@ function checkPage(text: string): void {
   );
 }
 
-/** The cookie of somebody who owns the channel. */
-async function signIn(month: RecordedMonth): Promise<string> {
+/** Somebody who owns the channel, and their cookie. */
+async function signIn(month: RecordedMonth): Promise<{ readonly userId: UserId; readonly cookie: string }> {
   const userId = await insertBareUser(month);
   await sql`insert into channel_member (channel_id, user_id, role)
     values (${uuidFromId(month.channelId)}, ${uuidFromId(userId)}, 'OWNER')`.execute(month.db);
@@ -126,7 +126,7 @@ async function signIn(month: RecordedMonth): Promise<string> {
   const sessions = createSessionStore({ ...month, bus, clock: systemClock }, DEFAULT_SESSION_OPTIONS);
   const { token } = await sessions.create({ userId, mfaAt: null, userAgent: null, address: null });
   await bus.close();
-  return `__Host-tl_session=${token}`;
+  return { userId, cookie: `__Host-tl_session=${token}` };
 }
 
 await using month = await recordMonth('auth', {
@@ -134,10 +134,10 @@ await using month = await recordMonth('auth', {
   places: 5,
   pageEvents: PAGE_EVENTS,
 });
-const cookie = await signIn(month);
+const { userId, cookie } = await signIn(month);
 const variants = [
-  await startVariant(month, 'SECURED', { cookie, 'x-tallylight-csrf': '1' }),
-  await startVariant(month, 'STOCK', {}),
+  await startVariant(month, 'SECURED', { userId, headers: { cookie, 'x-tallylight-csrf': '1' } }),
+  await startVariant(month, 'STOCK', { userId, headers: {} }),
 ];
 await interleave(WARM_UP_ROUNDS, variants);
 const samples = await interleave(ROUNDS, variants);

@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import RelayPlugin from '@pothos/plugin-relay';
 import { createYoga } from 'graphql-yoga';
 import { Registry } from 'prom-client';
+import type { SignedInUser } from '../../src/auth/viewer.ts';
 import { createInProcessBus } from '../../src/bus/in-process-bus.ts';
 import type { AppContext, Services } from '../../src/context.ts';
 import { createDatabase } from '../../src/db/connect.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import type { ChannelId, SignInId, UserId } from '../../src/lib/ids.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 import { createInProcessLimiter } from '../../src/limits/in-process-limiter.ts';
 import { createRedisLimiter } from '../../src/limits/redis-limiter.ts';
@@ -25,7 +27,7 @@ import { watchProcessLoad } from '../support/process-load.ts';
 
 /**
  * One of the two servers. SECURED is the product's API as it is. STOCK is Yoga as it comes, over the same schema built
- * without scope-auth and complexity, with the same resolvers and loaders; who asks it takes for granted.
+ * without scope-auth and complexity, with the same resolvers and loaders; that the same somebody asks it takes for granted.
  */
 export type AuthServerCommand = { readonly kind: 'LOAD' } | { readonly kind: 'STOP' };
 export type AuthServerReport =
@@ -36,7 +38,8 @@ export type AuthServerReport =
 /** No bucket runs empty during a bench. */
 const WIDE = { capacity: 1e9, restorePerSecond: 1e8 };
 
-const [variant = '', databaseUrl = '', redisUrl = '', keyPrefix = ''] = process.argv.slice(2);
+const [variant = '', databaseUrl = '', redisUrl = '', keyPrefix = '', userId = '', channelId = ''] =
+  process.argv.slice(2);
 const report = (message: AuthServerReport) => process.send?.(message);
 const cleanup = new AsyncDisposableStack();
 const clock = systemClock;
@@ -98,8 +101,18 @@ async function startSecured(): Promise<string> {
 }
 
 async function startStock(): Promise<string> {
-  // Who may read what is still asked by resolvers that decide per row; the operator may read all of it.
-  const viewer = { kind: 'OPERATOR', accessKeyId: 'key_bench' } as unknown as AppContext['viewer'];
+  // The one that the other server finds behind the cookie: what resolvers decide per row, they decide alike.
+  const viewer: SignedInUser = {
+    kind: 'USER',
+    userId: userId as UserId, // the bench made them
+    platformRole: 'USER',
+    emailVerified: true,
+    credential: { kind: 'SESSION', id: 'sig_bench' as SignInId },
+    mfa: 'NOT_REQUIRED',
+    freshUntilMs: null,
+    memberships: new Map([[channelId as ChannelId, 'OWNER']]),
+    staffAccess: new Set(),
+  };
   const services = { db, vault, clock, logger, masterKey } as unknown as Services;
   Object.assign(builder.options, { plugins: [RelayPlugin] });
   const yoga = createYoga({

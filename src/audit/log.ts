@@ -1,13 +1,6 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Viewer } from '../auth/viewer.ts';
-import {
-  deleteAuditIntent,
-  insertAuditEntry,
-  insertAuditIntent,
-  keepAuditIntents,
-  lockAuditHead,
-  takeLostAuditIntent,
-} from '../db/audit-log.ts';
+import { insertAuditIntent, keepAuditIntents, takeLostAuditIntent } from '../db/audit-log.ts';
 import type { Database } from '../db/connect.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ChannelId, type Id, newId, parseId } from '../lib/ids.ts';
@@ -17,8 +10,9 @@ import { seal } from '../privacy/envelope.ts';
 import type { MasterKey } from '../privacy/master-key.ts';
 import type { Vault } from '../privacy/vault.ts';
 import { actorOf } from './actor.ts';
+import { Appender } from './appender.ts';
 import { createAuditChain } from './chain.ts';
-import type { AuditAct, AuditContent, AuditIntent, AuditResult } from './entry.ts';
+import type { AuditAct, AuditIntent, AuditResult } from './entry.ts';
 
 /** How often we say what we are still doing, look for what others left, and write down what was counted, in milliseconds. */
 const TICK_MS = 20_000;
@@ -81,7 +75,7 @@ export async function startAuditLog(deps: AuditDeps): Promise<AuditLog & { stop(
 
 class Log implements AuditLog {
   readonly #deps: AuditDeps;
-  readonly #chain;
+  readonly #appender: Appender;
   readonly #open = new Set<Id<'auditEntry'>>();
   readonly #counted = new Map<string, { action: string; code: string; since: number; count: number }>();
   readonly #writing = new Set<Promise<void>>();
@@ -89,7 +83,7 @@ class Log implements AuditLog {
 
   constructor(deps: AuditDeps) {
     this.#deps = deps;
-    this.#chain = createAuditChain(deps.masterKey);
+    this.#appender = new Appender(deps.db, createAuditChain(deps.masterKey));
   }
 
   start(): void {
@@ -117,7 +111,7 @@ class Log implements AuditLog {
   async record(note: AuditNote & AuditResult): Promise<void> {
     const { outcome, code } = note;
     const content = { ...(await this.#intentOf(note, this.#newPlace())), outcome, code };
-    await this.#deps.db.transaction().execute((tx) => this.#append(tx, content));
+    await this.#appender.add(content, null);
   }
 
   countRefusal({ action, code }: { readonly action: string; readonly code: string }): void {
@@ -146,7 +140,7 @@ class Log implements AuditLog {
       const more = await db.transaction().execute(async (tx) => {
         const intent = await takeLostAuditIntent(tx, clock.nowMs() - LOST_MS);
         if (intent === undefined) return false;
-        await this.#append(tx, { ...intent, outcome: 'UNKNOWN', code: null });
+        await this.#appender.append(tx, [{ ...intent, outcome: 'UNKNOWN', code: null }]);
         return true;
       });
       if (!more) return found;
@@ -181,18 +175,9 @@ class Log implements AuditLog {
   async #finish(note: AuditNote & AuditResult, intent: AuditIntent): Promise<void> {
     const { outcome, code } = note;
     const content = { ...(await this.#intentOf(note, intent)), outcome, code };
-    const isFirst = await this.#deps.db.transaction().execute(async (tx) => {
-      if (!(await deleteAuditIntent(tx, intent.id))) return false;
-      await this.#append(tx, content);
-      return true;
-    });
+    const isFirst = await this.#appender.add(content, intent.id);
     // It was gone: we were taken for dead, and an entry with UNKNOWN was written under its id. This one corrects it.
     if (!isFirst) await this.record({ ...note, details: { ...note.details, corrects: intent.id } });
-  }
-
-  async #append(tx: Transaction<Database>, content: AuditContent): Promise<void> {
-    const entry = this.#chain.next(await lockAuditHead(tx), content);
-    await insertAuditEntry(tx, { entry, head: this.#chain.headOf(entry) });
   }
 
   #newPlace(): Pick<AuditIntent, 'id' | 'at'> {

@@ -80,19 +80,25 @@ export async function selectAuditHead(db: Kysely<Database>): Promise<AuditHead |
   return result.rows[0];
 }
 
-/** Adds an entry, and moves the head to it. */
-export async function insertAuditEntry(
+/** Adds entries, and moves the head to the last of them. Needs the head's lock. */
+export async function insertAuditEntries(
   tx: Transaction<Database>,
-  { entry, head }: { readonly entry: AuditEntry; readonly head: AuditHead },
+  { entries, head }: { readonly entries: readonly AuditEntry[]; readonly head: AuditHead },
 ): Promise<void> {
+  const rows = entries.map(
+    (
+      entry,
+    ) => sql`(${entry.sequence}::bigint, ${uuidFromId(entry.id)}::uuid, ${new Date(entry.at)}::timestamptz, ${entry.actorKind},
+      ${entry.actorId}, ${entry.role}, ${uuidOrNull(entry.channelId)}::uuid, ${entry.action}, ${entry.target}, ${entry.outcome},
+      ${entry.code}, ${entry.requestId}, ${entry.address}::bytea, ${JSON.stringify(entry.details)}::jsonb,
+      ${entry.previousHash}::bytea, ${entry.hash}::bytea)`,
+  );
   await sql`
-    /* insertAuditEntry */
+    /* insertAuditEntries */
     with moved as (update audit_head set sequence = ${head.sequence}, hash = ${head.hash}, seal = ${head.seal})
     insert into audit_entry (sequence, id, at, actor_kind, actor_id, role, channel_id, action, target, outcome, code,
       request_id, address, details, previous_hash, hash)
-    values (${entry.sequence}, ${uuidFromId(entry.id)}, ${new Date(entry.at)}, ${entry.actorKind}, ${entry.actorId},
-      ${entry.role}, ${uuidOrNull(entry.channelId)}, ${entry.action}, ${entry.target}, ${entry.outcome}, ${entry.code},
-      ${entry.requestId}, ${entry.address}, ${JSON.stringify(entry.details)}::jsonb, ${entry.previousHash}, ${entry.hash})
+    values ${sql.join(rows)}
   `.execute(tx);
 }
 
@@ -154,13 +160,16 @@ export async function keepAuditIntents(
   `.execute(db);
 }
 
-/** Takes an intent away. */
-export async function deleteAuditIntent(tx: Transaction<Database>, id: Id<'auditEntry'>): Promise<boolean> {
-  const result = await sql`
-    /* deleteAuditIntent */
-    delete from audit_intent where id = ${uuidFromId(id)}
+/** Takes intents away. Names those that were there. */
+export async function deleteAuditIntents(
+  tx: Transaction<Database>,
+  ids: readonly Id<'auditEntry'>[],
+): Promise<ReadonlySet<Id<'auditEntry'>>> {
+  const result = await sql<{ id: string }>`
+    /* deleteAuditIntents */
+    delete from audit_intent where id = any(${ids.map(uuidFromId)}::uuid[]) returning id
   `.execute(tx);
-  return (result.numAffectedRows ?? 0n) > 0n;
+  return new Set(result.rows.map(({ id }) => idFromUuid('auditEntry', id)));
 }
 
 /** Takes one intent away that nobody has kept since `keptBefore`; undefined when there is none. */

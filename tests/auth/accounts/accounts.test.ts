@@ -256,7 +256,8 @@ describe('an account', () => {
     const { deps, db } = fixture;
     await fixture.signedUp('bomber@example.test');
     const { userId } = await entering('bomber@example.test');
-    const mails = async () => (await db.selectFrom('outgoing_mail').select('id').execute()).length;
+    const mails = async () =>
+      (await db.selectFrom('outgoing_mail').select('id').execute()).map(({ id }) => id);
     const asked = await Promise.allSettled(
       Array.from({ length: 20 }, (_, index) =>
         requestEmailChange(deps, userId, `target${index}@example.test`),
@@ -268,7 +269,8 @@ describe('an account', () => {
     }
     const before = await mails();
     await expect(requestEmailChange(deps, userId, 'one-more@example.test')).rejects.toThrow(RateLimitedError);
-    expect(await mails()).toBe(before);
+    // Those of before leave one after the other meanwhile.
+    expect((await mails()).filter((id) => !before.includes(id))).toEqual([]);
   });
 
   it('[T-S1] is opened no more by a code that went to its old address', async () => {

@@ -16,11 +16,13 @@ import {
   type LinkedIdentity,
   linkedIdentities,
   linkIdentity,
+  requireVerifiedEmail,
   unlinkIdentity,
 } from '../auth/external/link.ts';
 import { beginFlow, FLOW_SECONDS } from '../auth/external/oidc/flow.ts';
 import { parseReturnPath } from '../auth/external/return-path.ts';
 import { signInExternally } from '../auth/external/sign-in.ts';
+import { EmailUnverifiedError } from '../auth/members/errors.ts';
 import type { AppContext } from '../context.ts';
 import type { UserError } from '../errors/errors.ts';
 import { InvalidInputError } from '../errors/invalid-input.ts';
@@ -61,6 +63,7 @@ const SIGN_IN_REFUSALS = [
 type SignInRefusal = InstanceType<(typeof SIGN_IN_REFUSALS)[number]>;
 
 const LINK_REFUSALS = [
+  EmailUnverifiedError,
   ExternalProviderUnknownError,
   ExternalSignInRefusedError,
   ExternalIdentityTakenError,
@@ -71,6 +74,7 @@ const LINK_REFUSALS = [
 type LinkRefusal = InstanceType<(typeof LINK_REFUSALS)[number]>;
 
 const START_REFUSALS = [
+  EmailUnverifiedError,
   ExternalProviderUnknownError,
   ExternalProviderUnavailableError,
   InvalidInputError,
@@ -156,6 +160,7 @@ export function externalIdentityLinkStart(
       const message = 'returnTo must be the path of a page here.';
       throw new InvalidInputError([{ path: ['returnTo'], code: 'INVALID_FORMAT', message }]);
     }
+    await requireVerifiedEmail(ctx.services.db, userId);
     const link = { userId, signInId };
     const { url, cookie } = await beginFlow(ctx.services, {
       provider: input.provider,

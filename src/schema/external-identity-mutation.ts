@@ -11,6 +11,7 @@ import { signInPayload } from './account-mutation.ts';
 import { RateLimited } from './account-refusals.ts';
 import { builder } from './builder.ts';
 import { ExternalIdentity } from './external-identity.ts';
+import { EmailUnverified } from './member-refusals.ts';
 import { PUBLIC, USER, withStepUp } from './scopes.ts';
 import { InvalidInput, refusalType, resultTypename, UserErrorInterface } from './user-error.ts';
 
@@ -102,6 +103,7 @@ const ExternalIdentityLinkClerkResult = builder.unionType('ExternalIdentityLinkC
   description: 'What became of `externalIdentityLinkClerk`.',
   types: [
     identitiesPayload('ExternalIdentityLinkClerkPayload', 'Linked, now or before. A mail says so.'),
+    EmailUnverified,
     providerUnknown,
     refused,
     taken,
@@ -128,7 +130,13 @@ const ExternalIdentityLinkStartPayload = builder
   });
 const ExternalIdentityLinkStartResult = builder.unionType('ExternalIdentityLinkStartResult', {
   description: 'What became of `externalIdentityLinkStart`.',
-  types: [ExternalIdentityLinkStartPayload, providerUnknown, providerUnavailable, InvalidInput],
+  types: [
+    ExternalIdentityLinkStartPayload,
+    EmailUnverified,
+    providerUnknown,
+    providerUnavailable,
+    InvalidInput,
+  ],
   resolveType: resultTypename('ExternalIdentityLinkStartPayload'),
 });
 

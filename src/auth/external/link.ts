@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { Database } from '../../db/connect.ts';
 import {
   deleteExternalIdentity,
@@ -13,6 +13,7 @@ import { type Id, newId, type SignInId, type UserId } from '../../lib/ids.ts';
 import { queueMail } from '../../mail/outbox.ts';
 import { notifyAccessChanged } from '../access-topic.ts';
 import { openAccounts } from '../accounts/account.ts';
+import { EmailUnverifiedError } from '../members/errors.ts';
 import type { ExternalDeps } from './deps.ts';
 import {
   ExternalIdentityLimitError,
@@ -55,7 +56,17 @@ export async function linkedIdentities(
 }
 
 /**
+ * Whoever signs up with somebody else's address is not to leave a way in behind, for when its reader takes the account over by a mail.
+ * @throws EmailUnverifiedError
+ */
+export async function requireVerifiedEmail(db: Kysely<Database>, userId: UserId): Promise<void> {
+  const [account] = await selectAccounts(db, [userId]);
+  if (account?.emailVerified !== true) throw new EmailUnverifiedError();
+}
+
+/**
  * Links an identity with the account of who is signed in, who is told so by mail. Again: nothing.
+ * @throws EmailUnverifiedError
  * @throws ExternalIdentityTakenError when it is linked with another account, of which nothing is told
  * @throws ExternalIdentityLimitError
  * @throws ExternalSignInRefusedError when the account is gone
@@ -68,6 +79,7 @@ export async function linkIdentity(
   const key = { issuer, subjectHash: subjectHash(deps.masterKey, proven) };
   return deps.db.transaction().execute(async (tx) => {
     if ((await lockFactorUser(tx, userId)) === undefined) throw new ExternalSignInRefusedError('no account');
+    await requireVerifiedEmail(tx, userId);
     const known = await selectExternalIdentity(tx, key);
     if (known?.userId === userId) return known.id;
     if (known !== undefined) throw new ExternalIdentityTakenError();

@@ -6,9 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiFixture, startApiFixture } from '../../server/api-fixture.ts';
 import { Browser } from './browser.ts';
 import { type Clerk, startClerk, WEBHOOK_SECRET } from './clerk.ts';
-import { audited, counts, VIEWER } from './support.ts';
+import { audited, counts, localUser, VIEWER } from './support.ts';
 
 const SIGN_IN = `mutation ($input: ClerkSignInInput!) { clerkSignIn(input: $input) {
+  __typename ... on UserError { code } } }`;
+
+const LINK = `mutation ($input: ExternalIdentityLinkClerkInput!) { externalIdentityLinkClerk(input: $input) {
   __typename ... on UserError { code } } }`;
 
 let clerk: Clerk;
@@ -88,6 +91,11 @@ describe('a webhook of Clerk', () => {
       // A token of it that is still good opens nothing more.
       expect(await exchange(user, `sess_a_${type}`)).toMatchObject({ code: 'EXTERNAL_SIGN_IN_REFUSED' });
       expect(await exchange(user, `sess_b_${type}`)).toMatchObject({ __typename: 'ClerkSignInPayload' });
+      // Nor does it link.
+      const local = await localUser(fixture, `local-${type}@example.org`);
+      const sessionToken = await clerk.token({ sub: user, sid: `sess_a_${type}` });
+      const { data } = await local.ask(LINK, { input: { sessionToken } });
+      expect(data.externalIdentityLinkClerk).toMatchObject({ code: 'EXTERNAL_SIGN_IN_REFUSED' });
     },
   );
 

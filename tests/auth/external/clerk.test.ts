@@ -95,7 +95,7 @@ describe('signing in with a session of Clerk', () => {
   ])('[T-S5] [T-S1] neither opens nor makes an account for who %s', async (what, user, address, code) => {
     const sub = `user_${what.replaceAll(' ', '_')}`;
     if (user !== null) clerk.users.set(sub, user);
-    if (address === 'taken') await localUser(fixture, user?.email ?? '');
+    if (address === 'taken') await localUser(fixture, user?.email ?? '', { verified: false });
     const before = await counts(fixture);
     expect(await exchange(new Browser(fixture.url), await clerk.token({ sub }))).toMatchObject({ code });
     expect(await counts(fixture)).toEqual(before);

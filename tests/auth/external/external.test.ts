@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deleteAccount } from '../../../src/auth/accounts/account-change.ts';
 import { requestPasswordReset, resetPassword } from '../../../src/auth/accounts/password-reset.ts';
 import { signIn } from '../../../src/auth/accounts/sign-in.ts';
+import { actOnClerkEvent } from '../../../src/auth/external/clerk/webhook.ts';
 import type { ExternalDeps } from '../../../src/auth/external/deps.ts';
 import {
   ExternalIdentityLimitError,
@@ -24,6 +25,7 @@ import { createExternalProviders } from '../../../src/auth/external/settings.ts'
 import { signInExternally } from '../../../src/auth/external/sign-in.ts';
 import { selectExternalIdentities } from '../../../src/db/external-identity.ts';
 import { deleteExpiredMemories, rememberOnce, rememberUntil } from '../../../src/db/external-memory.ts';
+import { newId, type UserId } from '../../../src/lib/ids.ts';
 import { sha256 } from '../../../src/lib/sha256.ts';
 import { type AccountFixture, codeIn, createAccountFixture, GOOD_PASSWORD } from '../accounts/support.ts';
 import { type HostileProvider, startHostileProvider } from './hostile-provider.ts';
@@ -63,6 +65,10 @@ const enter = (identity: ProvenIdentity) =>
     userAgent: 'a browser',
     sessionCookie: null,
   });
+
+/** Links what may have been unlinked. */
+const linkAgain = (here: ExternalDeps, userId: UserId, identity: ProvenIdentity) =>
+  linkIdentity(here, { userId, proven: identity });
 
 describe('an identity from elsewhere', () => {
   it('[T-S5] is of its issuer: the same subject of another one is somebody else', async () => {
@@ -187,6 +193,51 @@ describe('an identity from elsewhere', () => {
     });
     await expect(attempt).rejects.toThrow(ExternalSignInRefusedError);
     expect((await deps.sessions.list(userId)).length).toBe(before - 1); // the one that came by it
+  });
+
+  it.each([
+    ['session.ended', { id: 'sess_race' }],
+    ['user.updated', { id: 'race', banned: true }],
+    ['user.deleted', { id: 'race' }],
+  ])('[T-S3] [T-S5] opens nothing when Clerk tells %s while somebody signs in', async (type, data) => {
+    const clerk = {
+      issuer: 'https://clerk.example.org',
+      secretKey: 'sk_test_x',
+      jwtKey: 'not used',
+      authorizedParties: ['https://tally.example.test'],
+      webhookSecret: null,
+      apiUrl: 'http://127.0.0.1:1',
+      publishableKey: null,
+      opensAccounts: true,
+    };
+    const externalProviders = createExternalProviders({ clerk, oidc: [] }, deps);
+    const here = { ...deps, externalProviders };
+    const issuerHere = { issuer: clerk.issuer, sessionId: 'sess_race' };
+    const profile = async () => ({ email: `${type}@example.org`, emailVerified: true, displayName: null });
+    const race = proven('race', { ...issuerHere, profile });
+    const request = { proven: race, address: null, userAgent: null, sessionCookie: null };
+    await sql`delete from external_memory`.execute(accounts.db);
+    const { userId } = await signInExternally(here, request);
+    for (const first of ['the webhook', 'the session']) {
+      await sql`delete from external_memory`.execute(accounts.db);
+      const event = { id: `${type} ${first}`, type, data };
+      const racing: ExternalDeps = {
+        ...here,
+        sessions: {
+          ...here.sessions,
+          create: async (session) => {
+            if (first === 'the webhook') await actOnClerkEvent(here, event);
+            const issued = await here.sessions.create(session);
+            if (first === 'the session') await actOnClerkEvent(here, event);
+            return issued;
+          },
+        },
+      };
+      if (type === 'user.deleted') await linkAgain(here, userId, race);
+      await expect(signInExternally(racing, request)).rejects.toThrow(ExternalSignInRefusedError);
+      expect(await here.sessions.list(userId)).toEqual([]);
+    }
+    await deleteAccount(here, { userId, signInId: newId('signIn', 1), address: null }, { password: null });
   });
 
   it('goes with its account', async () => {

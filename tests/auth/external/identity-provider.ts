@@ -26,11 +26,12 @@ export interface IdentityProvider extends AsyncDisposable {
 
 export async function startIdentityProvider(
   redirectUris: () => readonly string[],
+  { host = '127.0.0.1' }: { readonly host?: 'localhost' | '127.0.0.1' } = {},
 ): Promise<IdentityProvider> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const issuer = `http://${host}:${(server.address() as AddressInfo).port}`;
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   const people = new Map<string, Person>();
   const state = { away: false };

@@ -124,7 +124,9 @@ describe('signing in with a provider of OpenID Connect', () => {
     async (_what, person, address, code) => {
       // Whoever made the account first may be anybody: nobody has verified its address.
       const holder =
-        address === 'taken' ? await localUser(fixture, String(person.email).toLowerCase()) : null;
+        address === 'taken'
+          ? await localUser(fixture, String(person.email).toLowerCase(), { verified: false })
+          : null;
       idp.people.set(`person ${code} ${_what}`.replaceAll(' ', '-'), person);
       const before = await counts(fixture);
       const browser = browserOf(`person ${code} ${_what}`.replaceAll(' ', '-'));
@@ -455,6 +457,26 @@ describe('linking an identity', () => {
     const nobody = new Browser(fixture.url);
     expect(await ask(nobody, LINK_START, start)).toBe('UNAUTHENTICATED');
     expect(await ask(nobody, UNLINK, unlink)).toBe('UNAUTHENTICATED');
+  });
+
+  it('[T-S5] leaves no way in behind for who does not read the address of the account', async () => {
+    // Somebody signs up with a stranger's address and links an identity of their own: the stranger would share the account later.
+    const attacker = await localUser(fixture, 'stranger@example.org', { verified: false });
+    expect(await linkStart(attacker)).toEqual({
+      __typename: 'EmailUnverifiedError',
+      code: 'EMAIL_UNVERIFIED',
+    });
+    const { id } = (await attacker.ask(VIEWER)).data.viewer;
+    const set = (at: string | null) =>
+      sql`update app_user set email_verified_at = ${at} where id = ${uuidFromId(id)}`.execute(fixture.db);
+    await set('2026-01-01');
+    attacker.setCookie(idp.issuer, 'person', 'lena-2');
+    idp.people.set('lena-2', {});
+    const { url } = await linkStart(attacker);
+    await set(null);
+    const page = await attacker.go(url, { until: ({ pathname }) => pathname === '/console' });
+    expect(outcomeOf(page)).toBe('/console#signIn=EMAIL_UNVERIFIED');
+    expect((await attacker.ask(VIEWER)).data.viewer.externalIdentities).toEqual([]);
   });
 
   it('is refused for what is not set up and for pages that are not ours', async () => {

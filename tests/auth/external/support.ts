@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { OidcSettings } from '../../../src/auth/external/oidc/settings.ts';
+import { uuidFromId } from '../../../src/lib/ids.ts';
 import type { ApiFixture } from '../../server/api-fixture.ts';
 import { Browser } from './browser.ts';
 import type { IdentityProvider } from './identity-provider.ts';
@@ -36,13 +37,20 @@ export function settingsFor(
   };
 }
 
-/** Somebody with an account here, address and password, signed in. */
-export async function localUser(fixture: ApiFixture, email: string): Promise<Browser> {
+/** Somebody with an account here, address and password, signed in. Has shown to read the address, unless told otherwise. */
+export async function localUser(
+  fixture: ApiFixture,
+  email: string,
+  { verified = true }: { readonly verified?: boolean } = {},
+): Promise<Browser> {
   const browser = new Browser(fixture.url);
   const input = { email, password: GOOD_PASSWORD };
   await browser.ask(SIGN_UP, { input });
   const { data } = await browser.ask(SIGN_IN, { input });
   if (data.signIn.__typename !== 'SignInPayload') throw new Error('a new account signs in');
+  if (!verified) return browser;
+  const { id } = (await browser.ask(VIEWER)).data.viewer;
+  await sql`update app_user set email_verified_at = now() where id = ${uuidFromId(id)}`.execute(fixture.db);
   return browser;
 }
 

@@ -1,11 +1,12 @@
-import { rememberOnce } from '../../../db/external-memory.ts';
+import { anyRemembered, rememberOnce } from '../../../db/external-memory.ts';
 import { takeRequest } from '../../accounts/account-limits.ts';
 import type { ExternalDeps } from '../deps.ts';
 import { ExternalProviderUnknownError, ExternalSignInRefusedError } from '../errors.ts';
+import { externalSessionHash, subjectHash } from '../keyed-hash.ts';
 import type { ProvenIdentity } from '../proof.ts';
 
 /**
- * Whom a Clerk session token proves. Each is taken once: who overhears one later has nothing.
+ * Whom a Clerk session token proves, unless Clerk has told meanwhile that the session or its user has ended. Each is taken once: who overhears one later has nothing.
  * @throws RateLimitedError, before anything is looked at
  * @throws ExternalProviderUnknownError, ExternalSignInRefusedError, ExternalProviderUnavailableError
  */
@@ -18,6 +19,10 @@ export async function exchangeClerkToken(
   await takeRequest(deps.limiter, 'external-sign-in', address);
   const proof = await clerk.verify(token, deps.clock.nowMs());
   const { tokenHash: keyHash, expiresAtMs } = proof;
+  const keyHashes = [subjectHash(deps.masterKey, proof), externalSessionHash(deps.masterKey, proof)];
+  if (await anyRemembered(deps.db, { kind: 'CLERK_ENDED', keyHashes, nowMs: deps.clock.nowMs() })) {
+    throw new ExternalSignInRefusedError('the session or its user has ended at the provider');
+  }
   if (!(await rememberOnce(deps.db, { kind: 'CLERK_TOKEN', keyHash, expiresAtMs }))) {
     throw new ExternalSignInRefusedError('the token was used before');
   }

@@ -77,6 +77,10 @@ export async function serveOidc(
 /** Sends the browser to the provider. */
 async function start(visit: Visit): Promise<void> {
   const { services, exchange, provider, search, info, cookies } = visit;
+  // Browsers say so themselves. No other site decides that somebody signs in here, or as whom.
+  if (exchange.request.headers['sec-fetch-site'] === 'cross-site') {
+    return refuse(exchange, 403, 'FORBIDDEN', 'Signing in begins on a page of ours.');
+  }
   const returnTo = parseReturnPath(search.get('returnTo') ?? '/');
   if (returnTo === undefined) {
     return refuse(exchange, 400, 'BAD_REQUEST', 'returnTo must be the path of a page here.');

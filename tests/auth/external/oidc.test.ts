@@ -272,6 +272,18 @@ describe('signing in with a provider of OpenID Connect', () => {
     expect(browser.cookie('__Host-tl_oidc')).toBeUndefined();
   });
 
+  it('[T-S5] is begun by no other site', async () => {
+    const begin = async (site: string) => {
+      const headers = { 'sec-fetch-site': site, 'x-forwarded-for': '192.0.2.99' };
+      const response = await fetch(`${fixture.url}/auth/oidc/house/start`, { headers, redirect: 'manual' });
+      return { status: response.status, cookies: response.headers.getSetCookie().length };
+    };
+    expect(await begin('cross-site')).toEqual({ status: 403, cookies: 0 });
+    for (const site of ['none', 'same-origin', 'same-site']) {
+      expect(await begin(site)).toEqual({ status: 303, cookies: 1 });
+    }
+  });
+
   it('[T-S1] is limited by address', async () => {
     const browser = browserOf('ann');
     const starts: string[] = [];

@@ -90,6 +90,18 @@ describe.skipIf(path === undefined)('a real browser', () => {
     await page.close();
   });
 
+  it('[T-S5] begins nothing that another site wants begun', async () => {
+    await context.clearCookies();
+    await context.addCookies([{ name: 'person', value: 'chris', url: idp.issuer }]);
+    const page = await context.newPage();
+    await page.goto(`${idp.issuer}/.well-known/openid-configuration`);
+    const answered = page.waitForResponse(`${fixture.url}/auth/oidc/house/start`);
+    await page.evaluate(`location.href = ${JSON.stringify(`${fixture.url}/auth/oidc/house/start`)}`);
+    expect((await answered).status()).toBe(403);
+    expect(await context.cookies(fixture.url)).toEqual([]);
+    await page.close();
+  });
+
   it('[T-S5] does not sign in with what another browser came back with', async () => {
     const begin = await fetch(`${fixture.url}/auth/oidc/house/start`, { redirect: 'manual' });
     const state = new URL(begin.headers.get('location') ?? '').searchParams.get('state');

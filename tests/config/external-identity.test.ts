@@ -163,7 +163,7 @@ describe('the settings of Clerk', () => {
     ['TALLYLIGHT_CLERK_ISSUER', 'http://clerk.example.org'],
     ['TALLYLIGHT_CLERK_API_URL', 'http://api.example.org'],
     ['TALLYLIGHT_CLERK_AUTHORIZED_PARTIES', 'https://tally.example.org/page'],
-    ['TALLYLIGHT_CLERK_JWT_KEY', '-----BEGIN PRIVATE KEY-----'],
+    ['TALLYLIGHT_CLERK_JWT_KEY', PEM.replaceAll('PUBLIC', 'PRIVATE')],
     ['TALLYLIGHT_CLERK_JWT_KEY', '-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQ\n-----END PUBLIC KEY-----'],
     ['TALLYLIGHT_CLERK_WEBHOOK_SECRET', 'short'],
     ['TALLYLIGHT_CLERK_PUBLISHABLE_KEY', CLERK.TALLYLIGHT_CLERK_SECRET_KEY],

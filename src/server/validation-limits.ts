@@ -8,13 +8,18 @@ import { DOCUMENT_PROBLEMS_MAX, DOCUMENT_REPEATS_MAX } from './limits.ts';
  * mistakes it stops after some.
  */
 export function limitsValidation(): Plugin {
+  // Documents are parsed once, and this is asked of each request.
+  const known = new WeakMap<DocumentNode, GraphQLError | null>();
   return {
     onValidate({ params, setResult, validateFn, setValidationFn }) {
       // Everything that is wrong costs time, suggestions for it too.
       setValidationFn((schema, document, rules) =>
         validateFn(schema, document, rules, { maxErrors: DOCUMENT_PROBLEMS_MAX }),
       );
-      const error = findRepeats(params.documentAST as DocumentNode); // the parser made it
+      const document = params.documentAST as DocumentNode; // the parser made it
+      const seen = known.get(document);
+      const error = seen === undefined ? findRepeats(document) : seen;
+      if (seen === undefined) known.set(document, error);
       if (error !== null) setResult([error]);
     },
   };

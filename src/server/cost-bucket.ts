@@ -63,7 +63,11 @@ export function payerOf({ viewer, address }: Asker, rules: CostRules): Payer {
 
 /** Takes an operation's cost, at least one point, out of the asker's bucket. */
 export async function chargeOperation(
-  deps: { readonly limiter: Limiter; readonly deposits: Deposits; readonly rules: CostRules },
+  deps: {
+    readonly limiter: Pick<Limiter, 'consume'>;
+    readonly deposits: Deposits;
+    readonly rules: CostRules;
+  },
   asker: Asker,
   requested: number,
 ): Promise<Charge> {

@@ -11,6 +11,7 @@ import type { AppContext, Cookies, RequestInfo, Services } from '../context.ts';
 import { UserError } from '../errors/errors.ts';
 import type { Deposits } from '../limits/deposits.ts';
 import { RateLimitedError } from '../limits/errors.ts';
+import { LeasedBuckets } from '../limits/leases.ts';
 import { documentLimits } from './armor.ts';
 import { type CostRules, chargeOperation, costHeaders, payerOf } from './cost-bucket.ts';
 import { withDeadline } from './deadline.ts';
@@ -128,7 +129,7 @@ function choosesDocuments(services: Services, options: GraphqlOptions): Plugin<A
 
 /** Holds cost, buckets, time and the right to look at the schema, for every operation of every transport. */
 function judges(services: Services, options: GraphqlOptions): Plugin<AppContext & Partial<Caller>> {
-  const deps = { limiter: services.limiter, deposits: options.deposits, rules: options.costRules };
+  const deps = { limiter: new LeasedBuckets(services), deposits: options.deposits, rules: options.costRules };
   /** What refuses the operation, if anything does, and what its answer says about its cost. */
   const judge = async (args: OperationToRun & { readonly contextValue: AppContext & Partial<Caller> }) => {
     const { viewer, requestInfo, setHeader, pledge } = args.contextValue;

@@ -29,6 +29,8 @@ const { quick } = parseBenchArguments(process.argv.slice(2));
 /** Times each attack is measured on a process that has seen it. */
 const ROUNDS = quick ? 3 : 9;
 const WARM_UP_ROUNDS = 2;
+/** Each has a process of its own. */
+const COLD_PER_TRANSPORT = quick ? 2 : 8;
 const BAR_MS = 50;
 
 const TRANSPORTS = ['HTTP', 'SSE', 'WS'] as const;
@@ -248,14 +250,13 @@ async function measureCold(
   return samples;
 }
 
-/** Of each transport those that were the longest when warm; a full run tries all. */
+/** Of each transport those that were the longest when warm. */
 function coldOnes(warm: ReadonlyMap<Attack, readonly Sample[]>): readonly Attack[] {
-  if (!quick) return attacks;
   return TRANSPORTS.flatMap((transport) =>
     attacks
       .filter(({ name }) => name.startsWith(transport))
       .toSorted((a, b) => typical(warm.get(b)) - typical(warm.get(a)))
-      .slice(0, 2),
+      .slice(0, COLD_PER_TRANSPORT),
   );
 }
 

@@ -1,11 +1,9 @@
 import type { Config } from '../config/config.ts';
-
-/** Addresses that only this machine reaches. */
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;
+import { isLoopbackHost } from '../lib/loopback.ts';
 
 /** Why keys may be read on their way to us, in a sentence, and what to do; null when they may not. */
 export function exposureWarning({ api }: Config): string | null {
-  if (LOOPBACK.test(api.host) || api.tls !== null || api.publicUrl?.startsWith('https:')) return null;
+  if (isLoopbackHost(api.host) || api.tls !== null || api.publicUrl?.startsWith('https:')) return null;
   return (
     `the API listens on ${api.host} in the clear: whoever sits on the network reads keys and passwords. Set TLS_CERT_FILE and ` +
     'TLS_KEY_FILE, or put a proxy in front that speaks TLS and set TALLYLIGHT_PUBLIC_URL to its https address.'

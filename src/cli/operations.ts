@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { checkUsedOperations } from '../clients/schema-check.ts';
+import { isLoopbackHost } from '../lib/loopback.ts';
 import { type ApiClient, createApiClient, createRemoteApiClient, NoApiError } from './api-client.ts';
 import { type Command, type CommandContext, numberOption } from './command.ts';
 import { EXIT_CODES, type ExitCode, RefusedError, UsageError } from './exit-code.ts';
@@ -132,10 +133,7 @@ async function targetOf({ config, input }: CommandContext): Promise<ApiClient> {
 
 /** A key goes in the clear to nobody but this machine. */
 function isSafe({ protocol, hostname }: URL): boolean {
-  return (
-    protocol === 'https:' ||
-    (protocol === 'http:' && /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(hostname))
-  );
+  return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname));
 }
 
 function readManifest(path: string): z.infer<typeof manifestSchema> {

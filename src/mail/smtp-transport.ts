@@ -1,5 +1,6 @@
 import { createTransport } from 'nodemailer';
 import { DependencyError } from '../errors/errors.ts';
+import { isLoopbackHost } from '../lib/loopback.ts';
 import type { MailTransport } from './mail.ts';
 
 /** How long the mail server may take for a step, in milliseconds. */
@@ -8,12 +9,11 @@ const STEP_MS = 10_000;
 /** Sends by SMTP. `url` is `smtp://` or `smtps://`, with user and password if need be; off loopback it must speak TLS. */
 export function createSmtpTransport(options: { readonly url: string; readonly from: string }): MailTransport {
   const { hostname } = new URL(options.url);
-  const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(hostname);
   const transport = createTransport(
     {
       url: options.url,
       // STARTTLS, or nothing: a mail holds what opens an account.
-      requireTLS: !isLocal,
+      requireTLS: !isLoopbackHost(hostname),
       connectionTimeout: STEP_MS,
       greetingTimeout: STEP_MS,
       socketTimeout: STEP_MS,

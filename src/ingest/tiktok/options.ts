@@ -1,8 +1,8 @@
 import { UserError } from '../../errors/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { isLoopbackHost } from '../../lib/loopback.ts';
 import type { SignBudget } from '../sign-budget.ts';
-import { isLoopbackHost } from './loopback.ts';
 
 /**
  * Who tells which room a handle is live in. `direct`: TikTok's own web routes, and only the socket's address is signed

@@ -1,10 +1,10 @@
 import { LIBRARY_IDENTITY } from 'tiktok-live-connector';
 import type { ProtoMessageFetchResult } from 'tiktok-live-proto/v3';
+import { isLoopbackHost } from '../../lib/loopback.ts';
 import { SIMULATOR_HEADER } from '../../simulator/marker.ts';
 import { SourceError } from '../live-source.ts';
 import type { SignBudget } from '../sign-budget.ts';
 import { errorCode } from './error-code.ts';
-import { isLoopbackHost } from './loopback.ts';
 import { decodeBatch } from './message-batch.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { member, offline, type RoomFacts, roomFacts, unknownHandle } from './room-facts.ts';

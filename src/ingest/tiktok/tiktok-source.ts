@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
+import { isLoopbackHost } from '../../lib/loopback.ts';
 import {
   type ConnectionEnd,
   type LiveSource,
@@ -11,7 +12,6 @@ import { type AttemptDeadline, attemptDeadline } from './abort.ts';
 import { lookUpDirect } from './direct-lookup.ts';
 import { errorCode } from './error-code.ts';
 import { FrameQueue } from './frame-queue.ts';
-import { isLoopbackHost } from './loopback.ts';
 import { createMessageDecoder, type MessageDecoder } from './message-decoder.ts';
 import { MessageStream } from './message-stream.ts';
 import { CONNECT_TIMEOUT_MS, requireSecureHosts, type TikTokSourceOptions } from './options.ts';

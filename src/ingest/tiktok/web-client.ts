@@ -3,7 +3,7 @@ import { getRandomPresets, TikTokLiveConnection } from 'tiktok-live-connector';
 import { assert } from '../../lib/assert.ts';
 import { SIMULATOR_HEADER } from '../../simulator/marker.ts';
 import { SourceError } from '../live-source.ts';
-import { baseUrlOf } from './loopback.ts';
+import { baseUrlOf } from './base-url.ts';
 import type { TikTokHosts } from './options.ts';
 
 /** Largest answer taken from the sign server, in bytes: a first batch of a busy room is about 200 kB. */

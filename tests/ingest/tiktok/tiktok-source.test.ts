@@ -8,7 +8,7 @@ import {
   SourceError as SourceErrorClass,
   type SourceMessage,
 } from '../../../src/ingest/live-source.ts';
-import { baseUrlOf } from '../../../src/ingest/tiktok/loopback.ts';
+import { baseUrlOf } from '../../../src/ingest/tiktok/base-url.ts';
 import { InsecureHostError } from '../../../src/ingest/tiktok/options.ts';
 import { retryAfterMs } from '../../../src/ingest/tiktok/retry-after.ts';
 import { encodePushFrame } from '../../../src/simulator/frame.ts';

@@ -17,13 +17,13 @@ import { BadArgumentError } from '../errors/bad-argument.ts';
 import { type InputIssue, InvalidInputError } from '../errors/invalid-input.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ChannelId, type ClientId, newId, parseId } from '../lib/ids.ts';
+import { NAME_CHARACTERS_MAX, parsedName } from '../lib/name.ts';
 import { type Page, pageOf } from '../live/page.ts';
 import { ClientLimitError, ClientNotFoundError } from './errors.ts';
 import { lockManagedClient } from './managed.ts';
 
 /** How many clients a channel may have. */
 const CLIENTS_PER_CHANNEL_MAX = 50;
-const NAME_LENGTH_MAX = 80;
 const ORIGINS_MAX = 20;
 const COST_PER_MINUTE_MAX = 1_000_000;
 
@@ -126,9 +126,9 @@ function found(client: ClientRow | undefined): ClientRow {
 /** The settings in the form they are kept in. @throws InvalidInputError listing all that cannot be accepted */
 function checked(settings: ClientSettings): ClientSettings {
   const issues: InputIssue[] = [];
-  const name = settings.name?.trim();
-  if (name !== undefined && !/^[^\p{Cc}\p{Cf}]{1,80}$/u.test(name)) {
-    const message = `A name has 1 to ${NAME_LENGTH_MAX} visible characters.`;
+  const name = settings.name === undefined ? undefined : parsedName(settings.name);
+  if (name === null) {
+    const message = `A name has 1 to ${NAME_CHARACTERS_MAX} readable characters on one line.`;
     issues.push({ path: ['name'], code: 'INVALID_FORMAT', message });
   }
   const origins = settings.allowedOrigins;
@@ -152,7 +152,7 @@ function checked(settings: ClientSettings): ClientSettings {
   if (issues.length > 0) throw new InvalidInputError(issues);
   return {
     ...settings,
-    name,
+    name: name ?? undefined,
     allowedOrigins: origins === undefined ? undefined : [...new Set(origins)],
   };
 }

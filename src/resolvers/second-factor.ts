@@ -37,12 +37,10 @@ import type { AppContext } from '../context.ts';
 import { InvalidInputError } from '../errors/invalid-input.ts';
 import { assert } from '../lib/assert.ts';
 import { type Id, parseId, type UserId } from '../lib/ids.ts';
+import { NAME_CHARACTERS_MAX, parsedName } from '../lib/name.ts';
 import { orRefusal, type RefusalClass, type Refused } from './refusal.ts';
 import { putSessionCookie } from './session-cookie.ts';
 import { userOf } from './sign-in.ts';
-
-/** Characters in the name of a passkey. */
-const NAME_MAX = 64;
 
 type FactorError =
   | BrowserNeededError
@@ -226,8 +224,8 @@ function passkeyIdOf(text: string): Id<'passkey'> {
 }
 
 function nameOf(text: string): string {
-  const name = text.trim();
-  if (name.length > 0 && name.length <= NAME_MAX) return name;
-  const message = `name must have 1 to ${NAME_MAX} characters.`;
+  const name = parsedName(text);
+  if (name !== null) return name;
+  const message = `name must have 1 to ${NAME_CHARACTERS_MAX} readable characters on one line.`;
   throw new InvalidInputError([{ path: ['name'], code: 'OUT_OF_RANGE', message }]);
 }

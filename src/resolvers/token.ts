@@ -9,6 +9,7 @@ import type { TokenFamily } from '../auth/tokens/token-families.ts';
 import type { AppContext } from '../context.ts';
 import { InvalidInputError } from '../errors/invalid-input.ts';
 import { parseId, type SignInId, type UserId } from '../lib/ids.ts';
+import { NAME_CHARACTERS_MAX, parsedName } from '../lib/name.ts';
 import { orRefusal, type Refused } from './refusal.ts';
 import { userOf } from './sign-in.ts';
 
@@ -26,7 +27,6 @@ export interface AccessTokenPayload {
   readonly accessTokenExpiresAt: number;
 }
 
-const NAME_LENGTH_MAX = 80;
 const LIFETIME_SECONDS_MIN = 10;
 
 export function tokenFamilies(
@@ -48,9 +48,9 @@ export function tokenCreate(
 ): Promise<TokenPair | Refused<SessionRequiredError | InvalidInputError>> {
   return orRefusal<TokenPair, SessionRequiredError | InvalidInputError>(async () => {
     const { userId, id } = ownSession(context);
-    const name = input.name.trim();
-    if (name.length === 0 || name.length > NAME_LENGTH_MAX) {
-      const message = `A name has 1 to ${NAME_LENGTH_MAX} characters.`;
+    const name = parsedName(input.name);
+    if (name === null) {
+      const message = `A name has 1 to ${NAME_CHARACTERS_MAX} readable characters on one line.`;
       throw new InvalidInputError([{ path: ['name'], code: 'OUT_OF_RANGE', message }]);
     }
     const session = await context.services.sessions.find(id);

@@ -3,15 +3,13 @@ import type { Database } from '../../db/connect.ts';
 import { insertAccount } from '../../db/user.ts';
 import { InvalidInputError } from '../../errors/invalid-input.ts';
 import type { UserId } from '../../lib/ids.ts';
+import { NAME_CHARACTERS_MAX, parsedName } from '../../lib/name.ts';
 import { sealContext } from '../../privacy/context.ts';
 import { seal } from '../../privacy/envelope.ts';
 import { madeKey } from '../../privacy/vault.ts';
 import type { PlatformRole } from '../viewer.ts';
 import type { AccountDeps } from './deps.ts';
 import { emailHash } from './email-address.ts';
-
-/** A display name has at most this many characters. */
-const DISPLAY_NAME_MAX = 80;
 
 /** An account as it is made. */
 export interface NewAccountRequest {
@@ -46,10 +44,9 @@ export async function storeAccount(
 
 /** A name as somebody gave it; null when they gave none. @throws InvalidInputError */
 export function parseDisplayName(text: string | null): string | null {
-  const name = text?.trim().normalize('NFC') ?? '';
-  if (name === '') return null;
-  // Control characters and line breaks have no place in a name.
-  if ([...name].length <= DISPLAY_NAME_MAX && !/\p{Cc}|\p{Zl}|\p{Zp}/u.test(name)) return name;
-  const message = `displayName must have at most ${DISPLAY_NAME_MAX} characters on one line.`;
+  if (text === null || text.trim() === '') return null;
+  const name = parsedName(text);
+  if (name !== null) return name;
+  const message = `displayName must have at most ${NAME_CHARACTERS_MAX} readable characters on one line.`;
   throw new InvalidInputError([{ path: ['displayName'], code: 'OUT_OF_RANGE', message }]);
 }

@@ -106,6 +106,19 @@ describe('the roles of the processes', () => {
     expect(rows).toEqual([]);
   });
 
+  it('lend the rights of the owner by one function only, and to the worker only [T-S6]', async () => {
+    const { rows } = await owner.query(
+      `
+      select p.proname as name, array(
+        select r.rolname from pg_roles r
+        where r.rolname = any ($1) and has_function_privilege(r.oid, p.oid, 'execute')
+      )::text[] as lent
+      from pg_proc p where p.pronamespace = current_schema()::regnamespace and p.prosecdef`,
+      [ROLES],
+    );
+    expect(rows).toEqual([{ name: 'ensure_event_partition', lent: ['tallylight_worker'] }]);
+  });
+
   it('know every table of the database: who makes one says who may use it', async () => {
     const { rows } = await owner.query(`
       select c.relname from pg_class c

@@ -87,6 +87,7 @@ describe.skipIf(!hasOpenssl())('the API over TLS', () => {
     serve(authority.issue('second.test'));
     reload();
     await waitFor(async () => (await handshake()).name === 'second.test', { message: 'the new certificate' });
+    await expect(handshake({ maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version/i);
     socket.subscribe('1', ANSWERS);
     expect((await socket.next('next', '1')).payload.data).toEqual({ __typename: 'Query' });
     using later = await openSocket(api.url, { key: api.operatorKey, ca: authority.ca });

@@ -27,10 +27,10 @@ import { median, parseBenchArguments, printTable, rounded, writeResults } from '
  */
 const { quick } = parseBenchArguments(process.argv.slice(2));
 /** Times each attack is measured on a process that has seen it. */
-const ROUNDS = quick ? 3 : 9;
+const ROUNDS = quick ? 3 : 5;
 const WARM_UP_ROUNDS = 2;
 /** Each has a process of its own. */
-const COLD_PER_TRANSPORT = quick ? 2 : 8;
+const COLD_PER_TRANSPORT = quick ? 2 : 4;
 const BAR_MS = 50;
 
 const TRANSPORTS = ['HTTP', 'SSE', 'WS'] as const;

@@ -3,7 +3,7 @@
 /** A request's body, and a WebSocket frame. */
 export const BODY_BYTES_MAX = 128 * 1024;
 /** The JSON of a request: the largest manifest has 500 operations with two values each. Every value is looked at some five times. */
-export const JSON_SHAPE = { depthMax: 32, valuesMax: 4_000 } as const;
+export const JSON_SHAPE = { depthMax: 32, valuesMax: 2_000 } as const;
 /** A webhook's body: what Clerk tells of a user with everything set is a tenth of it. */
 export const WEBHOOK_BYTES_MAX = 256 * 1024;
 /** Characters of a document, which is kept for a while: the longest that the tokens let through without blanks has 25,000. */

@@ -72,11 +72,11 @@ export const ATTACK_DOCUMENTS: Readonly<Record<string, AttackDocument>> = {
   'a long document': { query: `{ nothing ${' '.repeat(120_000)} }` },
   'variables that are many': {
     query: EVENTS_BY_TYPE,
-    variables: { t: Array.from({ length: 3_900 }, () => 'NONE') },
+    variables: { t: Array.from({ length: 1_900 }, () => 'NONE') },
   },
   'ids that are many': {
     query: 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }',
-    variables: { ids: Array.from({ length: 3_900 }, (_, index) => `c${index}`) },
+    variables: { ids: Array.from({ length: 1_900 }, (_, index) => `c${index}`) },
   },
 };
 

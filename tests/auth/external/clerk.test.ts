@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ClerkSettings } from '../../../src/auth/external/clerk/settings.ts';
 import { type ApiFixture, startApiFixture } from '../../server/api-fixture.ts';
 import { Browser } from './browser.ts';
 import { CLERK_ISSUER, type Clerk, type ClerkUser, PAGE, startClerk } from './clerk.ts';
@@ -208,6 +209,20 @@ describe('a session token', () => {
     for (const claims of [{ iss: 'https://clerk.evil.example' }, { sts: 'pending' }, { azp: undefined }]) {
       expect(await exchange(new Browser(api.url), await clerk.token(claims))).toEqual(REFUSED);
     }
+  });
+
+  it.each([
+    ['is away', (settings: ClerkSettings) => ({ ...settings, apiUrl: 'http://127.0.0.1:1' })],
+    [
+      'does not know us',
+      (settings: ClerkSettings) => ({ ...settings, secretKey: 'sk_test_of_somebody_else' }),
+    ],
+  ])('is not called wrong when Clerk %s', async (_what, change) => {
+    await using api = await startApiFixture({
+      external: { clerk: change({ ...clerk.settings, jwtKey: null }), oidc: [] },
+    });
+    const answer = await exchange(new Browser(api.url), await clerk.token());
+    expect(answer).toMatchObject({ code: 'EXTERNAL_PROVIDER_UNAVAILABLE' });
   });
 
   it('[T-S1] is exchanged twenty times from an address', async () => {

@@ -128,7 +128,8 @@ function tokenHash(token: string): Buffer {
 /** Whether Clerk did not give its keys. A token that names a key which Clerk does not have is a bad token. */
 function isKeyFailure(error: unknown): boolean {
   if (error instanceof TokenVerificationError) {
-    return error.reason === TokenVerificationErrorReason.RemoteJWKFailedToLoad;
+    const { RemoteJWKFailedToLoad, InvalidSecretKey } = TokenVerificationErrorReason;
+    return error.reason === RemoteJWKFailedToLoad || error.reason === InvalidSecretKey;
   }
   return error instanceof TimeoutError || (error instanceof TypeError && error.message === 'fetch failed');
 }

@@ -1,7 +1,10 @@
 import { sql } from 'kysely';
 import { generateSync } from 'otplib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { uuidFromId } from '../../../src/lib/ids.ts';
+import { loadAccounts } from '../../../src/auth/accounts/account.ts';
+import type { SignedInUser } from '../../../src/auth/viewer.ts';
+import { newId, uuidFromId } from '../../../src/lib/ids.ts';
+import { userExternalIdentities } from '../../../src/resolvers/external-identity.ts';
 import { type ApiFixture, startApiFixture } from '../../server/api-fixture.ts';
 import { Browser, type Page } from './browser.ts';
 import { type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
@@ -336,6 +339,22 @@ describe('a flow that comes back', () => {
     expect(idp.asked.length).toBe(asked);
   });
 
+  it('[T-S5] counts once of many that come at once', async () => {
+    const browser = browserOf('ann');
+    const { url } = await browser.go('/auth/oidc/house/start', { until: atCallback });
+    const before = await counts(fixture);
+    const cookie = `__Host-tl_oidc=${browser.cookie('__Host-tl_oidc')?.value}`;
+    const outcomes = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const headers = { cookie, 'x-forwarded-for': browser.address };
+        const response = await fetch(url, { redirect: 'manual', headers });
+        return response.headers.get('location')?.split('#signIn=')[1];
+      }),
+    );
+    expect(outcomes.toSorted()).toEqual([...Array(7).fill('EXTERNAL_SIGN_IN_REFUSED'), 'done']);
+    expect(await counts(fixture)).toEqual({ ...before, sessions: before.sessions + 1 });
+  });
+
   it.each([
     ['another state', (url: URL) => url.searchParams.set('state', 'x'.repeat(43))],
     ['no state', (url: URL) => url.searchParams.delete('state')],
@@ -551,6 +570,21 @@ describe('unlinking an identity', () => {
     expect(await unlink(other, id)).toMatchObject({ code: 'EXTERNAL_IDENTITY_NOT_FOUND' });
     expect((await vera.ask(VIEWER)).data.viewer.externalIdentities).toHaveLength(1);
   });
+});
+
+it("[T-I1] shows nobody else's identities, not to an administrator either", async () => {
+  idp.people.set('private', { email: 'private@example.org', email_verified: true });
+  const browser = browserOf('private');
+  await signIn(browser);
+  const { id } = (await browser.ask(VIEWER)).data.viewer;
+  const [account] = await loadAccounts(fixture, [id]);
+  const context = (viewer: Partial<SignedInUser>) =>
+    ({ viewer, services: { db: fixture.db, externalProviders: { clerk: null, oidc: new Map() } } }) as never;
+  const shown = (viewer: Partial<SignedInUser>) =>
+    userExternalIdentities(account ?? expect.fail('there is an account'), {}, context(viewer));
+  expect(await shown({ kind: 'USER', userId: id, platformRole: 'USER' })).toHaveLength(1);
+  expect(await shown({ kind: 'USER', userId: newId('user', 1), platformRole: 'ADMIN' })).toBeNull();
+  expect(await shown({ kind: 'OPERATOR' } as never)).toBeNull();
 });
 
 it('tells pages what is set up, and nothing that is secret', async () => {

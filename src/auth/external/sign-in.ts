@@ -9,10 +9,11 @@ import { sqlState } from '../../db/sql-state.ts';
 import { selectAccounts } from '../../db/user.ts';
 import { InvalidInputError } from '../../errors/invalid-input.ts';
 import { newId } from '../../lib/ids.ts';
+import { parsedName } from '../../lib/name.ts';
 import { openAccounts } from '../accounts/account.ts';
 import { emailHash, parseEmailAddress } from '../accounts/email-address.ts';
 import { knownDeviceCookie } from '../accounts/known-device.ts';
-import { parseDisplayName, storeAccount } from '../accounts/new-account.ts';
+import { storeAccount } from '../accounts/new-account.ts';
 import type { SignedIn } from '../accounts/sign-in.ts';
 import { endReplacedSession } from '../sessions/replaced-session.ts';
 import type { IssuedSession, NewSession } from '../sessions/session-store.ts';
@@ -129,7 +130,7 @@ async function makeAccount(deps: ExternalDeps, proven: ProvenIdentity): Promise<
     id: userId,
     email: address,
     emailVerified: true,
-    displayName: nameOrNull(displayName),
+    displayName: displayName === null ? null : parsedName(displayName),
     passwordHash: null,
     platformRole: 'USER',
   } as const;
@@ -150,18 +151,10 @@ async function makeAccount(deps: ExternalDeps, proven: ProvenIdentity): Promise<
   return linked;
 }
 
-function addressOrNull(email: string): string | null {
-  return orNull(() => parseEmailAddress(email, 'email'));
-}
-
-function nameOrNull(displayName: string | null): string | null {
-  return orNull(() => parseDisplayName(displayName));
-}
-
 /** What a provider sends and we would not take from a person counts as not sent. */
-function orNull(parse: () => string | null): string | null {
+function addressOrNull(email: string): string | null {
   try {
-    return parse();
+    return parseEmailAddress(email, 'email');
   } catch (error) {
     if (error instanceof InvalidInputError) return null;
     throw error;

@@ -18,8 +18,8 @@ export interface IdentityProvider extends AsyncDisposable {
   readonly people: Map<string, Person>;
   readonly clientId: string;
   readonly clientSecret: string;
-  /** Answers 503 to everything while true. */
-  readonly state: { away: boolean };
+  /** While true, `away` answers 503 to everything, and `asks` shows a page with a button before anybody is signed in. */
+  readonly state: { away: boolean; asks: boolean };
   /** What it was asked, as methods and paths. */
   readonly asked: string[];
 }
@@ -34,7 +34,7 @@ export async function startIdentityProvider(
   const issuer = `http://${host}:${(server.address() as AddressInfo).port}`;
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   const people = new Map<string, Person>();
-  const state = { away: false };
+  const state = { away: false, asks: false };
   const asked: string[] = [];
   const clientId = 'tallylight';
   const clientSecret = randomBytes(24).toString('base64url');
@@ -65,6 +65,10 @@ export async function startIdentityProvider(
     return async (request: IncomingMessage, response: ServerResponse) => {
       if (!request.url?.startsWith('/interaction/')) return callback(request, response);
       const { prompt, params, session } = await made.interactionDetails(request, response);
+      if (prompt.name === 'login' && state.asks && request.method === 'GET') {
+        response.writeHead(200, { 'content-type': 'text/html' });
+        return void response.end('<!doctype html><form method="post"><button>Sign in</button></form>');
+      }
       if (prompt.name === 'login') {
         const accountId = /(?:^|; )person=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];
         const result =

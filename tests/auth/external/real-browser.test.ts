@@ -33,6 +33,8 @@ describe.skipIf(path === undefined)('a real browser', () => {
     cleanup.defer(() => browser.close());
     context = await browser.newContext();
     await context.addCookies([{ name: 'person', value: 'chris', url: idp.issuer }]);
+    // Somebody does something there: from then on it is the provider's site that sends the browser back.
+    idp.state.asks = true;
     idp.people.set('chris', { email: 'chris@example.org', email_verified: true, name: 'Chris' });
   });
   afterAll(() => cleanup.disposeAsync());
@@ -46,6 +48,8 @@ describe.skipIf(path === undefined)('a real browser', () => {
   it('[T-S3] [T-S5] brings the flow back from another site, and has the session afterwards', async () => {
     const page = await context.newPage();
     await page.goto(`${fixture.url}/auth/oidc/house/start?returnTo=/overlay/`);
+    await page.click('button');
+    await page.waitForURL((url) => url.hash !== '');
     expect(page.url()).toBe(`${fixture.url}/overlay/#signIn=done`);
     const cookies = await context.cookies(fixture.url);
     expect(
@@ -82,6 +86,8 @@ describe.skipIf(path === undefined)('a real browser', () => {
         ... on ExternalIdentityLinkStartPayload { url } } }`,
     );
     await page.goto(data.externalIdentityLinkStart.url);
+    await page.click('button');
+    await page.waitForURL((url) => url.hash !== '');
     expect(page.url()).toBe(`${fixture.url}/overlay/#signIn=linked`);
     expect((await ask(page, '{ viewer { email externalIdentities { provider } } }')).data.viewer).toEqual({
       email: 'lee@example.org',
